@@ -1,0 +1,231 @@
+"""Conversations, what the assistant knows, what it watches for, and who takes over."""
+
+import uuid
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from eyecare import clock
+from patients.models import Patient
+
+
+class ConversationQuerySet(models.QuerySet["Conversation"]):
+    def for_patient(self, patient: Patient) -> Self:
+        return self.filter(patient=patient)
+
+    def waiting_for_staff(self) -> Self:
+        return self.filter(status=Conversation.Status.WAITING)
+
+
+class Conversation(models.Model):
+    """One thread with one person on one channel, and where it stands."""
+
+    class Channel(models.TextChoices):
+        WEB = "web", _("portal")
+        SMS = "sms", _("text message")
+
+    class Status(models.TextChoices):
+        ASSISTANT = "assistant", _("with the assistant")
+        WAITING = "waiting", _("waiting for a person")
+        STAFF = "staff", _("with a person")
+        CLOSED = "closed", _("closed")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    channel = models.CharField(max_length=3, choices=Channel)
+    status = models.CharField(max_length=10, choices=Status, default=Status.ASSISTANT)
+    patient = models.ForeignKey(
+        Patient, null=True, blank=True, on_delete=models.PROTECT, related_name="conversations"
+    )
+    account = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="conversations"
+    )
+    phone = models.CharField(max_length=20, blank=True, help_text="The other end of a text conversation.")
+    state = models.JSONField(default=dict, blank=True, help_text="The stack of open tasks.")
+    identity_checked_at = models.DateTimeField(null=True, blank=True)
+    identity_tries = models.PositiveSmallIntegerField(default=0)
+    taken_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="taken_conversations"
+    )
+    is_urgent = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=clock.now)
+    active_at = models.DateTimeField(default=clock.now)
+
+    objects = ConversationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-active_at"]
+        indexes = [
+            models.Index(fields=["phone", "-active_at"], name="conversation_by_phone"),
+            models.Index(fields=["status", "-active_at"], name="conversation_by_status"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["channel", "phone"],
+                condition=Q(channel="sms") & ~Q(status="closed"),
+                name="one_open_text_conversation_for_each_phone",
+            ),
+            models.CheckConstraint(
+                condition=~Q(channel="sms") | ~Q(phone=""), name="a_text_conversation_has_a_phone"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_channel_display()}: {self.patient or 'someone not known yet'}"
+
+
+class ChatMessage(models.Model):
+    """One line of a conversation, and what was understood and done about it."""
+
+    class Author(models.TextChoices):
+        PATIENT = "patient", _("patient")
+        ASSISTANT = "assistant", _("assistant")
+        STAFF = "staff", _("staff")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
+    author = models.CharField(max_length=10, choices=Author)
+    account = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    channel = models.CharField(max_length=3, choices=Conversation.Channel)
+    provider_id = models.CharField(max_length=64, blank=True, help_text="The channel's own id of it.")
+    text = models.TextField()
+    answers = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="replies")
+    choices = models.JSONField(default=list, blank=True)
+    cards = models.JSONField(default=list, blank=True)
+    commands = models.JSONField(default=list, blank=True)
+    effects = models.JSONField(default=list, blank=True)
+    sources = models.JSONField(default=list, blank=True)
+    engine = models.CharField(max_length=12, blank=True, help_text="Who understood it: model, rules …")
+    urgent = models.BooleanField(default=False)
+    handoff = models.BooleanField(default=False)
+    milliseconds = models.PositiveIntegerField(null=True, blank=True)
+    answered_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        ordering = ["created_at", "id"]
+        indexes = [models.Index(fields=["conversation", "created_at"], name="chat_in_order")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["channel", "provider_id"],
+                condition=~Q(provider_id=""),
+                name="one_chat_message_for_each_provider_id",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_author_display()} {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class Handoff(models.Model):
+    """A conversation that needs a person: asked for, taken, ended."""
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="handoffs")
+    reason = models.CharField(max_length=200)
+    is_urgent = models.BooleanField(default=False)
+    requested_at = models.DateTimeField(default=clock.now)
+    taken_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    taken_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-is_urgent", "requested_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["conversation"], condition=Q(ended_at=None), name="one_open_handoff_for_each_conversation"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class RedFlag(models.Model):
+    """A sign that must not wait for a routine visit; a clinician of the practice signs the list."""
+
+    class Level(models.TextChoices):
+        EMERGENCY = "emergency", _("emergency: now")
+        URGENT = "urgent", _("urgent: today")
+
+    name = models.CharField(max_length=80, unique=True)
+    level = models.CharField(max_length=10, choices=Level)
+    patterns = models.JSONField(help_text="Any of these: each a list of word groups that must stand near each other.")
+    exclusions = models.JSONField(default=list, blank=True, help_text="Look-alikes that are no red flag.")
+    advice = models.TextField(help_text="What the patient is told, word for word.")
+    source = models.CharField(max_length=200, blank=True)
+    is_active = models.BooleanField(default=True)
+    approved_by = models.CharField(max_length=80, blank=True, help_text="The clinician who signed it.")
+    approved_on = models.DateField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["level", "name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DocumentQuerySet(models.QuerySet["Document"]):
+    def published(self) -> Self:
+        return self.filter(is_published=True)
+
+    def readable_by(self, audience: str) -> Self:
+        """Return what this audience may read; an unknown audience raises ValueError."""
+        return self.published().filter(audience__in=Document.readable(audience))
+
+    def stale(self) -> Self:
+        """Return those whose vectors do not match their text yet."""
+        return self.filter(Q(indexed_at=None) | Q(indexed_at__lt=F("changed_at")))
+
+
+class Document(models.Model):
+    """A text of the practice that the assistant may quote."""
+
+    class Audience(models.TextChoices):
+        EVERYONE = "everyone", _("everyone")
+        PATIENTS = "patients", _("signed-in patients")
+        STAFF = "staff", _("staff only")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    title = models.CharField(max_length=120, unique=True)
+    slug = models.SlugField(max_length=120, unique=True)
+    body = models.TextField(help_text="Plain text or Markdown; headings split it.")
+    audience = models.CharField(max_length=10, choices=Audience, default=Audience.EVERYONE)
+    is_published = models.BooleanField(default=True)
+    reviewed_on = models.DateField(null=True, blank=True)
+    changed_at = models.DateTimeField(default=clock.now)
+    indexed_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = DocumentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["title"]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @staticmethod
+    def readable(audience: str) -> list[str]:
+        """Return the audiences whose documents this one may read, itself included."""
+        order = [choice.value for choice in Document.Audience]
+        return order[: order.index(audience) + 1]
+
+
+class Passage(models.Model):
+    """A piece of a document, of the size that answers a question; its vector stands in Chroma."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="passages")
+    position = models.PositiveSmallIntegerField()
+    heading = models.CharField(max_length=160, blank=True)
+    text = models.TextField()
+
+    class Meta:
+        ordering = ["document", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["document", "position"], name="one_passage_for_each_position")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.document} §{self.position}"

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class EyecareConfig(AppConfig):
+    name = "eyecare"
+    verbose_name = "Eyecare"

@@ -1,0 +1,79 @@
+"""Writes a Llama of a few thousand random weights, for tests that need a real GGUF but no sense."""
+
+from pathlib import Path
+
+import gguf
+import numpy as np
+
+WIDTH = 32
+FEED_FORWARD = 64
+LAYERS = 2
+HEADS = 2
+CONTEXT = 256
+TEMPLATE = (
+    "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+MARKS = ["<|user|>", "<|assistant|>", "<|system|>", "<|end|>"]
+
+
+def write_tiny_gguf(path: Path, *, seed: int = 0) -> Path:
+    """Write the model to `path`: SentencePiece-shaped, every byte a token, so any text can be said."""
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_name("tiny-random")
+    writer.add_context_length(CONTEXT)
+    writer.add_embedding_length(WIDTH)
+    writer.add_block_count(LAYERS)
+    writer.add_feed_forward_length(FEED_FORWARD)
+    writer.add_head_count(HEADS)
+    writer.add_head_count_kv(HEADS)
+    writer.add_rope_dimension_count(WIDTH // HEADS)
+    writer.add_layer_norm_rms_eps(1e-5)
+    _add_vocabulary(writer)
+    _add_weights(writer, np.random.default_rng(seed))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def _vocabulary() -> list[tuple[str, gguf.TokenType]]:
+    letters = [chr(code) for code in range(0x21, 0x7F)] + ["▁"]
+    return (
+        [("<unk>", gguf.TokenType.UNKNOWN), ("<s>", gguf.TokenType.CONTROL), ("</s>", gguf.TokenType.CONTROL)]
+        + [(mark, gguf.TokenType.CONTROL) for mark in MARKS]
+        + [(f"<0x{byte:02X}>", gguf.TokenType.BYTE) for byte in range(256)]
+        + [(letter, gguf.TokenType.NORMAL) for letter in letters]
+    )
+
+
+def _add_vocabulary(writer: gguf.GGUFWriter) -> None:
+    tokens, types = zip(*_vocabulary(), strict=True)
+    writer.add_tokenizer_model("llama")
+    writer.add_vocab_size(len(tokens))
+    writer.add_token_list(tokens)
+    writer.add_token_scores([0.0] * len(tokens))
+    writer.add_token_types(types)
+    writer.add_unk_token_id(0)
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(tokens.index("<|end|>"))
+    writer.add_add_bos_token(True)
+    writer.add_chat_template(TEMPLATE)
+
+
+def _add_weights(writer: gguf.GGUFWriter, chance: np.random.Generator) -> None:
+    def random(*shape: int) -> np.ndarray:
+        return chance.normal(0, 0.3, shape).astype(np.float32)
+
+    writer.add_tensor("token_embd.weight", random(len(_vocabulary()), WIDTH))
+    writer.add_tensor("output_norm.weight", np.ones(WIDTH, dtype=np.float32))
+    for layer in range(LAYERS):
+        block = f"blk.{layer}"
+        for part in ("attn_norm", "ffn_norm"):
+            writer.add_tensor(f"{block}.{part}.weight", np.ones(WIDTH, dtype=np.float32))
+        for part in ("attn_q", "attn_k", "attn_v", "attn_output"):
+            writer.add_tensor(f"{block}.{part}.weight", random(WIDTH, WIDTH))
+        for part in ("ffn_gate", "ffn_up"):
+            writer.add_tensor(f"{block}.{part}.weight", random(FEED_FORWARD, WIDTH))
+        writer.add_tensor(f"{block}.ffn_down.weight", random(WIDTH, FEED_FORWARD))
