@@ -40,16 +40,27 @@ class Conversation(models.Model):
         Patient, null=True, blank=True, on_delete=models.PROTECT, related_name="conversations"
     )
     account = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="conversations"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="conversations",
     )
     phone = models.CharField(max_length=20, blank=True, help_text="The other end of a text conversation.")
     state = models.JSONField(default=dict, blank=True, help_text="The stack of open tasks.")
     identity_checked_at = models.DateTimeField(null=True, blank=True)
     identity_tries = models.PositiveSmallIntegerField(default=0)
     taken_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="taken_conversations"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="taken_conversations",
     )
     is_urgent = models.BooleanField(default=False)
+    busy_until = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="A worker answers it now; past this, another may."
+    )
     created_at = models.DateTimeField(default=clock.now)
     active_at = models.DateTimeField(default=clock.now)
 
@@ -91,7 +102,9 @@ class ChatMessage(models.Model):
     channel = models.CharField(max_length=3, choices=Conversation.Channel)
     provider_id = models.CharField(max_length=64, blank=True, help_text="The channel's own id of it.")
     text = models.TextField()
-    answers = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="replies")
+    answers = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="replies"
+    )
     choices = models.JSONField(default=list, blank=True)
     cards = models.JSONField(default=list, blank=True)
     commands = models.JSONField(default=list, blank=True)
@@ -134,7 +147,9 @@ class Handoff(models.Model):
         ordering = ["-is_urgent", "requested_at"]
         constraints = [
             models.UniqueConstraint(
-                fields=["conversation"], condition=Q(ended_at=None), name="one_open_handoff_for_each_conversation"
+                fields=["conversation"],
+                condition=Q(ended_at=None),
+                name="one_open_handoff_for_each_conversation",
             )
         ]
 
@@ -151,7 +166,9 @@ class RedFlag(models.Model):
 
     name = models.CharField(max_length=80, unique=True)
     level = models.CharField(max_length=10, choices=Level)
-    patterns = models.JSONField(help_text="Any of these: each a list of word groups that must stand near each other.")
+    patterns = models.JSONField(
+        help_text="Any of these: each a list of word groups that must stand near each other."
+    )
     exclusions = models.JSONField(default=list, blank=True, help_text="Look-alikes that are no red flag.")
     advice = models.TextField(help_text="What the patient is told, word for word.")
     source = models.CharField(max_length=200, blank=True)
