@@ -8,7 +8,6 @@ grammar at each step, and end the process when a grammar leaves no token to choo
 import codecs
 import ctypes
 import hashlib
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +19,6 @@ from typing import Any
 import llama_cpp
 import numpy as np
 from llama_cpp.llama_chat_format import Jinja2ChatFormatter
-from llama_cpp.llama_grammar import json_schema_to_gbnf
 from numpy.typing import NDArray
 
 from chatbot.modelhost import gbnf
@@ -69,27 +67,6 @@ class Tally:
     finish_reason: str = "length"
 
 
-def schema_grammar(schema: Mapping[str, Any]) -> str:
-    """Return a GBNF grammar for a JSON Schema; raises GrammarRefused where it cannot be expressed."""
-    _check_references(schema)
-    try:
-        grammar = json_schema_to_gbnf(json.dumps(schema))
-    except Exception as error:  # the converter raises whatever it stumbles on
-        raise GrammarRefused(f"the schema cannot be turned into a grammar: {error}") from error
-    return re.sub(r"^space ::= .*$", 'space ::= ""', grammar, flags=re.MULTILINE)
-
-
-def _check_references(schema: Any) -> None:
-    """Refuse what the converter would look up outside the schema."""
-    if isinstance(schema, Mapping):
-        if not str(schema.get("$ref", "#")).startswith("#"):
-            raise GrammarRefused("a schema may refer to itself only")
-        schema = list(schema.values())
-    if isinstance(schema, list):
-        for part in schema:
-            _check_references(part)
-
-
 @dataclass
 class GgufModel:
     """A loaded model. Not safe for threads: one thread owns it."""
@@ -112,6 +89,12 @@ class GgufModel:
         self._piece_cache: dict[int, bytes] = {}
         self._template = self._chat_template()
         self._controls = self._control_tokens()
+        self._warm_up()
+
+    def _warm_up(self) -> None:
+        """Have the first evaluation, which sets up threads and buffers, behind us."""
+        self._evaluate([max(llama_cpp.llama_vocab_bos(self._vocabulary), 0)])
+        self._forget_from(0)
 
     def _load(self) -> None:
         parameters = llama_cpp.llama_model_default_params()
@@ -198,9 +181,7 @@ class GgufModel:
 
     def _evaluate(self, tokens: list[int]) -> None:
         array = (llama_cpp.llama_token * len(tokens))(*tokens)
-        problem = llama_cpp.llama_decode(
-            self._context, llama_cpp.llama_batch_get_one(array, len(tokens))
-        )
+        problem = llama_cpp.llama_decode(self._context, llama_cpp.llama_batch_get_one(array, len(tokens)))
         if problem:
             self._forget_from(0)
             raise RuntimeError(f"llama_decode answered {problem}.")
@@ -266,16 +247,14 @@ class GgufModel:
         if token not in self._piece_cache:
             self._piece_cache[token] = self._read_piece(token)
         piece = self._piece_cache[token]
-        is_sentencepiece = (
-            llama_cpp.llama_vocab_type(self._vocabulary) == llama_cpp.LLAMA_VOCAB_TYPE_SPM
-        )
+        is_sentencepiece = llama_cpp.llama_vocab_type(self._vocabulary) == llama_cpp.LLAMA_VOCAB_TYPE_SPM
         return piece.removeprefix(b" ") if is_first and is_sentencepiece else piece
 
     def _read_piece(self, token: int) -> bytes:
         room = 256
         buffer = (ctypes.c_char * room)()
         size = llama_cpp.llama_token_to_piece(self._vocabulary, token, buffer, room, 0, False)
-        return bytes(buffer[: max(size, 0)])
+        return buffer.raw[: max(size, 0)]
 
     def _metadata(self, key: str) -> str:
         buffer = bytes(256)
@@ -296,9 +275,7 @@ class _Constraint:
         if grammar is None:
             return
         gbnf.check(grammar)
-        self._sampler = llama_cpp.llama_sampler_init_grammar(
-            model._vocabulary, grammar.encode(), b"root"
-        )
+        self._sampler = llama_cpp.llama_sampler_init_grammar(model._vocabulary, grammar.encode(), b"root")
         if not self._sampler:
             raise GrammarRefused("llama.cpp cannot read the grammar.")
 
@@ -359,6 +336,6 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-@llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
+@llama_cpp.llama_log_callback
 def _quiet(level: int, text: bytes, user_data: ctypes.c_void_p) -> None:
     """Keep llama.cpp from writing prompts and tensor lists to the log."""
