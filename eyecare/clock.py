@@ -1,12 +1,13 @@
 """The only clock. Everything that asks for the time asks here, so that it can be frozen."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 
 from django.utils import timezone
 
+_wall: Callable[[], tzinfo] = timezone.get_default_timezone
 _frozen: ContextVar[datetime | None] = ContextVar("frozen", default=None)
 
 
@@ -17,7 +18,13 @@ def now() -> datetime:
 
 def today() -> date:
     """Return the current date on the practice's wall."""
-    return timezone.localdate(now())
+    return now().astimezone(_wall()).date()
+
+
+def hang_on(wall: Callable[[], tzinfo]) -> None:
+    """Say whose wall the clock hangs on; the practice does so when the house is opened."""
+    global _wall
+    _wall = wall
 
 
 @contextmanager

@@ -38,13 +38,17 @@ STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", "")
 STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", "")
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", "")
 
-ASSISTANT_ENGINE = env.str("ASSISTANT_ENGINE", "model", validate=lambda name: name in {"model", "rules", "retrieval"})
+ASSISTANT_ENGINE = env.str(
+    "ASSISTANT_ENGINE", "model", validate=lambda name: name in {"model", "rules", "retrieval"}
+)
 LLM_BASE_URL = env.str("LLM_BASE_URL", "http://127.0.0.1:8100/v1")
 LLM_API_KEY = env.str("LLM_API_KEY", "")
 LLM_MODEL = env.str("LLM_MODEL", "eyecare-command")
 LLM_MODEL_PATH = env.str("LLM_MODEL_PATH", str(BASE_DIR / "finetune" / "shipped" / "eyecare-command.gguf"))
 LLM_PROMPT_STYLE = env.str("LLM_PROMPT_STYLE", "compact", validate=lambda name: name in {"compact", "full"})
-LLM_CONSTRAINT = env.str("LLM_CONSTRAINT", "grammar", validate=lambda name: name in {"grammar", "json_schema", "none"})
+LLM_CONSTRAINT = env.str(
+    "LLM_CONSTRAINT", "grammar", validate=lambda name: name in {"grammar", "json_schema", "none"}
+)
 LLM_DEADLINE_SECONDS = env.float("LLM_DEADLINE_SECONDS", 2.0)
 LLM_CONTEXT_TOKENS = env.int("LLM_CONTEXT_TOKENS", 1024)
 LLM_QUEUE_LIMIT = env.int("LLM_QUEUE_LIMIT", 32)
@@ -65,7 +69,9 @@ TEST_DATABASE_NAME = env.str("TEST_DATABASE_NAME", "")
 env.seal()
 
 if not SECRET_KEY:
-    raise SystemExit("SECRET_KEY is not set. Give the portal a long random SECRET_KEY, or set DEMO=1 for the demo.")
+    raise SystemExit(
+        "SECRET_KEY is not set. Give the portal a long random SECRET_KEY, or set DEMO=1 for the demo."
+    )
 
 INSTALLED_APPS = [
     "unfold",
@@ -286,7 +292,12 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
-UNFOLD = {"SITE_TITLE": "Eyecare", "SITE_HEADER": "Eyecare", "SITE_SYMBOL": "visibility", "SHOW_VIEW_ON_SITE": False}
+UNFOLD = {
+    "SITE_TITLE": "Eyecare",
+    "SITE_HEADER": "Eyecare",
+    "SITE_SYMBOL": "visibility",
+    "SHOW_VIEW_ON_SITE": False,
+}
 
 LOGGING = {
     "version": 1,

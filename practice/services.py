@@ -19,7 +19,9 @@ def time_zone() -> str:
     """Return the name of the practice's time zone, from the cache when it is there."""
     name = cache.get(_TIME_ZONE_KEY)
     if name is None:
-        name = Practice.objects.values_list("time_zone", flat=True).first() or settings.TIME_ZONE
+        name = Practice.objects.values_list("time_zone", flat=True).first()
+        if name is None:
+            return settings.TIME_ZONE
         cache.set(_TIME_ZONE_KEY, name, 60)
     return name
 

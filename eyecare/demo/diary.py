@@ -1,0 +1,168 @@
+"""The demo's diary: four weeks behind, four weeks ahead, fuller near today."""
+
+import random
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+
+from appointments.models import Appointment, AppointmentEvent, Reminder, ReminderRule, VisitType, WeeklyHours
+from eyecare import cast, clock
+from messaging.models import Message
+from patients.models import Patient
+from practice import services as practice_services
+from practice.models import Provider
+
+WEEKS_BACK, WEEKS_AHEAD = 4, 4
+State = Appointment.State
+
+
+def build(dice: random.Random, townsfolk: list[Patient]) -> None:
+    """Write the cast's appointments, then fill what is left with townsfolk."""
+    exam = _for_booked()
+    _reminder_sent(exam)
+    taken = _Taken()
+    taken.add(exam)
+    rows = [row for day in _days() for row in _fill(day, dice, townsfolk, taken)]
+    Appointment.objects.bulk_create(rows)
+    AppointmentEvent.objects.bulk_create(
+        AppointmentEvent(appointment=row, to_state=row.state, channel=row.channel, at=row.created_at)
+        for row in rows
+    )
+
+
+def next_working_day(day: date) -> date:
+    """Return the day itself, or the Monday after when it falls on a weekend."""
+    return day + timedelta(days=max(0, 7 - day.weekday())) if day.weekday() >= 5 else day
+
+
+def _for_booked() -> Appointment:
+    day = next_working_day(clock.today() + timedelta(days=2))
+    exam = VisitType.objects.get(slug="exam")
+    row = _row(
+        _at(day, 10, 0),
+        exam,
+        WeeklyHours.objects.filter(provider__last_name="Okafor").first(),
+        cast.patient("booked"),
+    )
+    row.channel = Appointment.Channel.WEB
+    row.created_at = clock.now() - timedelta(days=12)
+    row.save()
+    AppointmentEvent.objects.create(
+        appointment=row, to_state=State.BOOKED, channel=row.channel, at=row.created_at
+    )
+    return row
+
+
+def _reminder_sent(appointment: Appointment) -> None:
+    """Leave a delivered reminder in the phone, so that a newcomer can answer it at any hour."""
+    rule = ReminderRule.objects.get(hours_before=48)
+    sent_at = clock.now() - timedelta(minutes=20)
+    reminder = Reminder.objects.create(
+        appointment=appointment,
+        rule=rule,
+        starts_at=appointment.starts_at,
+        due_at=sent_at,
+        state=Reminder.State.QUEUED,
+    )
+    when = appointment.starts_at.astimezone(practice_services.zone())
+    reminder.message = Message.objects.create(
+        reason=f"reminder:{reminder.pk}",
+        kind="appointment_reminder",
+        patient=appointment.patient,
+        to=appointment.patient.phone.as_e164,
+        body=(
+            f"Harbor Eye Care: {appointment.patient.first_name}, your visit is {when:%a %b} {when.day} at "
+            f"{when:%-I:%M %p}, {appointment.location}. Reply 1 to confirm, 2 to cancel, 3 to move."
+        ),
+        subject_id=str(appointment.pk),
+        state=Message.State.DELIVERED,
+        due_at=sent_at,
+        sent_at=sent_at,
+        created_at=sent_at,
+    )
+    reminder.save(update_fields=["message"])
+
+
+class _Taken:
+    """Who is busy when: a provider and a patient can be in one place only."""
+
+    def __init__(self) -> None:
+        self.busy: dict[object, list[tuple[datetime, datetime]]] = {}
+
+    def add(self, row: Appointment) -> None:
+        for whom in (row.provider_id, row.patient_id):
+            self.busy.setdefault(whom, []).append((row.busy_from, row.busy_until))
+
+    def free(self, row: Appointment) -> bool:
+        return not any(
+            start < row.busy_until and row.busy_from < end
+            for whom in (row.provider_id, row.patient_id)
+            for start, end in self.busy.get(whom, [])
+        )
+
+
+def _days() -> Iterator[date]:
+    today = clock.today()
+    for offset in range(-7 * WEEKS_BACK, 7 * WEEKS_AHEAD):
+        yield today + timedelta(days=offset)
+
+
+def _fill(day: date, dice: random.Random, townsfolk: list[Patient], taken: _Taken) -> Iterator[Appointment]:
+    """Yield a day's appointments: three quarters full near today, a quarter four weeks out."""
+    ahead = (day - clock.today()).days
+    fullness = 0.8 if ahead <= 2 else max(0.25, 0.75 - ahead * 0.02)
+    for hours in WeeklyHours.objects.filter(weekday=day.weekday()).select_related("provider", "location"):
+        types = _types_of(hours.provider)
+        start, end = (
+            _at(day, hours.starts_at.hour, hours.starts_at.minute),
+            _at(day, hours.ends_at.hour, hours.ends_at.minute),
+        )
+        while start < end:
+            visit_type = dice.choices(types, weights=[4 if kind.slug == "exam" else 1 for kind in types])[0]
+            row = _row(start, visit_type, hours, dice.choice(townsfolk))
+            if row.busy_until <= end and dice.random() < fullness and taken.free(row):
+                row.state = _fate(row, dice)
+                if row.is_active or row.starts_at < clock.now():
+                    taken.add(row)
+                yield row
+                start = _to_quarter(row.busy_until)
+            else:
+                start += timedelta(minutes=15)
+
+
+_known: dict[object, list[VisitType]] = {}
+
+
+def _types_of(provider: Provider) -> list[VisitType]:
+    if provider.pk not in _known:
+        _known[provider.pk] = list(provider.visit_types.all())
+    return _known[provider.pk]
+
+
+def _fate(row: Appointment, dice: random.Random) -> str:
+    if row.starts_at > clock.now():
+        return dice.choices([State.BOOKED, State.CONFIRMED, State.CANCELLED], weights=[6, 3, 1])[0]
+    return dice.choices([State.DONE, State.NO_SHOW, State.CANCELLED], weights=[88, 7, 5])[0]
+
+
+def _row(start: datetime, visit_type: VisitType, hours: WeeklyHours | None, patient: Patient) -> Appointment:
+    assert hours is not None, "the house is built before the diary"
+    end = start + timedelta(minutes=visit_type.minutes)
+    return Appointment(
+        patient=patient,
+        visit_type=visit_type,
+        provider=hours.provider,
+        location=hours.location,
+        starts_at=start,
+        ends_at=end,
+        busy_from=start - timedelta(minutes=visit_type.buffer_before_minutes),
+        busy_until=end + timedelta(minutes=visit_type.buffer_after_minutes),
+        created_at=min(clock.now(), start) - timedelta(days=7),
+    )
+
+
+def _at(day: date, hour: int, minute: int) -> datetime:
+    return datetime(day.year, day.month, day.day, hour, minute, tzinfo=practice_services.zone())
+
+
+def _to_quarter(moment: datetime) -> datetime:
+    return moment + timedelta(minutes=-moment.minute % 15)

@@ -1,0 +1,85 @@
+"""Loads the demo practice once, dated relative to today; prints its cast."""
+
+import json
+import random
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from appointments.models import Appointment
+from billing.models import LedgerEntry
+from eyecare import cast
+from eyecare.demo import diary, house, people, records
+from orders.models import Order
+from patients.models import Patient
+from practice.models import Practice
+
+SEED = 20_20
+
+
+class Command(BaseCommand):
+    help = "Load the demo practice (once); with --cast, print who plays which part as JSON."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--cast", action="store_true", help="print the cast and what is expected of each")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["cast"]:
+            self._print_cast()
+            return
+        if Practice.objects.exists() and not Patient.objects.filter(email=cast.PATIENTS[0].email).exists():
+            raise CommandError(
+                "This database holds a practice already. The demo is loaded into an empty one only."
+            )
+        if Practice.objects.exists():
+            self.stdout.write("The demo practice is there already.")
+            return
+        with transaction.atomic():
+            self._load()
+        self.stdout.write(
+            f"   {Patient.objects.count()} patients, {Appointment.objects.count()} appointments"
+        )
+
+    def _load(self) -> None:
+        dice = random.Random(SEED)
+        house.build()
+        townsfolk = people.build(dice)
+        diary.build(dice, townsfolk)
+        records.build()
+
+    def _print_cast(self) -> None:
+        if not Practice.objects.exists():
+            raise CommandError("The demo practice is not loaded: run `manage.py demo_data` first.")
+        parts = {role: _part(member) for role, member in cast.MEMBERS.items()}
+        self.stdout.write(json.dumps(parts, indent=2, ensure_ascii=False))
+
+
+def _part(member: cast.Member) -> dict[str, Any]:
+    part: dict[str, Any] = {
+        "name": member.name,
+        "date_of_birth": member.date_of_birth.isoformat() if member.date_of_birth else None,
+        "phone": member.phone or None,
+        "email": member.email,
+        "password": cast.PASSWORD,
+    }
+    return part if member.is_staff else part | {"expected": _expected(cast.patient(member.role))}
+
+
+def _expected(patient: Patient) -> dict[str, Any]:
+    upcoming = Appointment.objects.for_patient(patient).upcoming().with_details()
+    return {
+        "balance_cents": LedgerEntry.objects.for_payer(patient).total_cents(),
+        "appointments": [
+            {
+                "id": str(row.pk),
+                "visit_type": row.visit_type.name,
+                "provider": row.provider.name,
+                "location": row.location.name,
+                "starts_at": row.starts_at.isoformat(),
+            }
+            for row in upcoming
+        ],
+        "orders": [{"number": row.number, "stage": row.stage} for row in Order.objects.for_patient(patient)],
+    }
