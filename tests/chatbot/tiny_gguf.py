@@ -17,8 +17,11 @@ TEMPLATE = (
 MARKS = ["<|user|>", "<|assistant|>", "<|system|>", "<|end|>"]
 
 
-def write_tiny_gguf(path: Path, *, seed: int = 0) -> Path:
-    """Write the model to `path`: SentencePiece-shaped, every byte a token, so any text can be said."""
+def write_tiny_gguf(path: Path, *, seed: int = 0, with_bytes: bool = True) -> Path:
+    """Write the model to `path`: SentencePiece-shaped, every byte a token, so any text can be said.
+
+    Without the bytes it can say plain ASCII only.
+    """
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name("tiny-random")
     writer.add_context_length(CONTEXT)
@@ -29,8 +32,9 @@ def write_tiny_gguf(path: Path, *, seed: int = 0) -> Path:
     writer.add_head_count_kv(HEADS)
     writer.add_rope_dimension_count(WIDTH // HEADS)
     writer.add_layer_norm_rms_eps(1e-5)
-    _add_vocabulary(writer)
-    _add_weights(writer, np.random.default_rng(seed))
+    vocabulary = _vocabulary(with_bytes)
+    _add_vocabulary(writer, vocabulary)
+    _add_weights(writer, len(vocabulary), np.random.default_rng(seed))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -38,18 +42,19 @@ def write_tiny_gguf(path: Path, *, seed: int = 0) -> Path:
     return path
 
 
-def _vocabulary() -> list[tuple[str, gguf.TokenType]]:
+def _vocabulary(with_bytes: bool) -> list[tuple[str, gguf.TokenType]]:
+    kind = gguf.TokenType.BYTE if with_bytes else gguf.TokenType.UNUSED
     letters = [chr(code) for code in range(0x21, 0x7F)] + ["▁"]
     return (
         [("<unk>", gguf.TokenType.UNKNOWN), ("<s>", gguf.TokenType.CONTROL), ("</s>", gguf.TokenType.CONTROL)]
         + [(mark, gguf.TokenType.CONTROL) for mark in MARKS]
-        + [(f"<0x{byte:02X}>", gguf.TokenType.BYTE) for byte in range(256)]
+        + [(f"<0x{byte:02X}>", kind) for byte in range(256)]
         + [(letter, gguf.TokenType.NORMAL) for letter in letters]
     )
 
 
-def _add_vocabulary(writer: gguf.GGUFWriter) -> None:
-    tokens, types = zip(*_vocabulary(), strict=True)
+def _add_vocabulary(writer: gguf.GGUFWriter, vocabulary: list[tuple[str, gguf.TokenType]]) -> None:
+    tokens, types = zip(*vocabulary, strict=True)
     writer.add_tokenizer_model("llama")
     writer.add_vocab_size(len(tokens))
     writer.add_token_list(tokens)
@@ -62,11 +67,11 @@ def _add_vocabulary(writer: gguf.GGUFWriter) -> None:
     writer.add_chat_template(TEMPLATE)
 
 
-def _add_weights(writer: gguf.GGUFWriter, chance: np.random.Generator) -> None:
+def _add_weights(writer: gguf.GGUFWriter, vocabulary_size: int, chance: np.random.Generator) -> None:
     def random(*shape: int) -> np.ndarray:
         return chance.normal(0, 0.3, shape).astype(np.float32)
 
-    writer.add_tensor("token_embd.weight", random(len(_vocabulary()), WIDTH))
+    writer.add_tensor("token_embd.weight", random(vocabulary_size, WIDTH))
     writer.add_tensor("output_norm.weight", np.ones(WIDTH, dtype=np.float32))
     for layer in range(LAYERS):
         block = f"blk.{layer}"

@@ -1,0 +1,30 @@
+"""A model host that really listens, with a model of random weights."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chatbot.modelhost.app import Host
+from chatbot.modelhost.lane import Lane
+from chatbot.modelhost.llama import GgufModel
+from tests.chatbot import serving
+from tests.chatbot.tiny_gguf import write_tiny_gguf
+
+
+@pytest.fixture(scope="session")
+def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The path of a model that knows every byte and no sense."""
+    return write_tiny_gguf(tmp_path_factory.mktemp("models") / "tiny.gguf")
+
+
+@pytest.fixture(scope="session")
+def tiny_host(tiny_gguf: Path) -> Iterator[str]:
+    """The address of a model host that serves the tiny model and word counts as embeddings."""
+    host = Host(
+        chat=Lane("chat model", lambda: GgufModel(tiny_gguf, context_tokens=256), limit=32),
+        embeddings=Lane("embedder", serving.WordEngine, limit=32),
+        deadline_seconds=20,
+    )
+    with serving.listening(host) as url:
+        yield url

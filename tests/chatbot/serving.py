@@ -1,0 +1,83 @@
+"""Runs a model host on a free port, and engines whose pace a test decides."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import uvicorn
+
+from chatbot.backends.memory import WordEmbedder
+from chatbot.modelhost.app import Host, build
+from chatbot.modelhost.llama import Prompt, Tally
+
+
+@contextmanager
+def listening(host: Host) -> Iterator[str]:
+    """Serve the host in a thread until the block ends; yields its address once it answers."""
+    server = uvicorn.Server(
+        uvicorn.Config(build(host), port=0, log_level="error", access_log=False, timeout_graceful_shutdown=2)
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        yield _address(server, host)
+    finally:
+        server.should_exit = True
+        thread.join(timeout=10)
+
+
+def _address(server: uvicorn.Server, host: Host) -> str:
+    pause = threading.Event()
+    while not server.started or "loading" in (host.chat.state, host.embeddings.state):
+        pause.wait(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    return f"http://127.0.0.1:{port}"
+
+
+class WordEngine:
+    """Embeddings without weights: words are counted."""
+
+    name = "words"
+    sha256 = "0" * 64
+
+    def embed(self, texts: Sequence[str]) -> Iterator[list[list[float]]]:
+        yield WordEmbedder().embed(texts)
+
+
+class PacedEngine:
+    """Says a word each time the test lets it, and tells when it starts and when it is given up."""
+
+    name = "paced"
+    sha256 = "0" * 64
+
+    def __init__(self) -> None:
+        self.may_speak = threading.Semaphore(0)
+        self.started: list[str] = []
+        self.has_started = threading.Event()
+        self.given_up = threading.Event()
+
+    def generate(self, prompt: Prompt, tally: Tally) -> Iterator[str]:
+        self.started.append(prompt.messages[-1]["content"])
+        self.has_started.set()
+        try:
+            for _ in range(prompt.max_tokens):
+                self.may_speak.acquire()
+                yield "word "
+        except GeneratorExit:
+            self.given_up.set()
+            raise
+
+
+def ask(url: str, text: str = "hello", **body: Any) -> httpx.Response:
+    """Send one chat completion request."""
+    headers = {"Deadline-Seconds": str(body.pop("deadline", 20))}
+    wanted = {"messages": [{"role": "user", "content": text}], **body}
+    return httpx.post(f"{url}/v1/chat/completions", json=wanted, headers=headers, timeout=30)
+
+
+def health(url: str) -> dict[str, Any]:
+    """Return what the host says of itself."""
+    answer: dict[str, Any] = httpx.get(f"{url}/health").json()
+    return answer
