@@ -1,6 +1,7 @@
 """People: patients, who may act for whom, how they sign in, what they agreed to."""
 
 import uuid
+from collections.abc import Iterable
 from typing import Any, ClassVar, Self
 
 from django.contrib.auth.base_user import BaseUserManager
@@ -49,14 +50,12 @@ class PatientQuerySet(models.QuerySet["Patient"]):
 
     def open_to(self, account: Account) -> Self:
         """Return those whom this account may act for: itself and, through a proxy row, others."""
-        return self.active().filter(
-            Q(account=account)
-            | Q(
-                Q(proxies__ends_on=None) | Q(proxies__ends_on__gt=clock.today()),
-                proxies__proxy__account=account,
-                proxies__proxy__is_active=True,
-            )
-        ).distinct()
+        own = Patient.objects.active().filter(account=account)
+        return self.active().filter(Q(account=account) | Q(pk__in=Proxy.objects.of(own).values("patient")))
+
+    def wards_of(self, people: Iterable["Patient"]) -> Self:
+        """Return those whom any of these people may act for."""
+        return self.filter(pk__in=Proxy.objects.of(people).values("patient"))
 
 
 class Patient(models.Model):
@@ -100,7 +99,8 @@ class Patient(models.Model):
         ]
         constraints = [
             models.CheckConstraint(
-                condition=Q(guarantor=None) | ~Q(guarantor=F("id")), name="a_patient_is_not_their_own_guarantor_row"
+                condition=Q(guarantor=None) | ~Q(guarantor=F("id")),
+                name="a_patient_is_not_their_own_guarantor_row",
             )
         ]
 
@@ -117,6 +117,15 @@ class Patient(models.Model):
         return self.guarantor or self
 
 
+class ProxyQuerySet(models.QuerySet["Proxy"]):
+    def in_force(self) -> Self:
+        return self.filter(Q(ends_on=None) | Q(ends_on__gt=clock.today()))
+
+    def of(self, people: Iterable[Patient]) -> Self:
+        """Return the rights that these people hold today."""
+        return self.in_force().filter(proxy__in=people)
+
+
 class Proxy(models.Model):
     """The right of one patient to act for another: a parent for a child, a carer for a parent."""
 
@@ -128,7 +137,9 @@ class Proxy(models.Model):
     patient = models.ForeignKey(Patient, on_delete=models.CASCADE, related_name="proxies")
     proxy = models.ForeignKey(Patient, on_delete=models.CASCADE, related_name="wards")
     relation = models.CharField(max_length=10, choices=Relation)
-    ends_on = models.DateField(null=True, blank=True)
+    ends_on = models.DateField(null=True, blank=True, help_text="The first day without the right.")
+
+    objects = ProxyQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "proxies"

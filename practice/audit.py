@@ -15,7 +15,8 @@ class Actor:
     address: str = ""
 
 
-_actor: ContextVar[Actor] = ContextVar("actor", default=Actor())
+SYSTEM = Actor()
+_actor: ContextVar[Actor] = ContextVar("actor", default=SYSTEM)
 
 
 def current() -> Actor:

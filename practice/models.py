@@ -134,12 +134,26 @@ class Notice(models.Model):
         ordering = ["-starts_at"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(ends_at=None) | Q(ends_at__gt=F("starts_at")), name="a_notice_ends_after_it_starts"
+                condition=Q(ends_at=None) | Q(ends_at__gt=F("starts_at")),
+                name="a_notice_ends_after_it_starts",
             )
         ]
 
     def __str__(self) -> str:
         return self.title
+
+
+class Series(models.Model):
+    """Where a series of numbers stands: patients' numbers, order numbers."""
+
+    prefix = models.CharField(max_length=4, unique=True)
+    last = models.PositiveIntegerField(default=100_000)
+
+    class Meta:
+        verbose_name_plural = "series"
+
+    def __str__(self) -> str:
+        return f"{self.prefix}{self.last}"
 
 
 class AuditEvent(models.Model):

@@ -4,8 +4,10 @@ import zoneinfo
 
 from django.conf import settings
 from django.core.cache import cache
+from django.db import transaction
+from django.db.models import F
 
-from practice.models import Practice
+from practice.models import Practice, Series
 
 _TIME_ZONE_KEY = "practice.time_zone"
 
@@ -29,3 +31,16 @@ def time_zone() -> str:
 def zone() -> zoneinfo.ZoneInfo:
     """Return the practice's time zone."""
     return zoneinfo.ZoneInfo(time_zone())
+
+
+@transaction.atomic
+def draw_number(prefix: str) -> str:
+    """Return the next number of a series, P100001 for instance.
+
+    The UPDATE holds the row until the caller's transaction ends: no two callers draw the same number,
+    and one that is rolled back leaves no gap.
+    """
+    series, _ = Series.objects.get_or_create(prefix=prefix)
+    Series.objects.filter(pk=series.pk).update(last=F("last") + 1)
+    series.refresh_from_db()
+    return str(series)

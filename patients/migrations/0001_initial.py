@@ -80,7 +80,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('relation', models.CharField(choices=[('parent', 'parent or guardian'), ('partner', 'partner'), ('carer', 'carer')], max_length=10)),
-                ('ends_on', models.DateField(blank=True, null=True)),
+                ('ends_on', models.DateField(blank=True, help_text='The first day without the right.', null=True)),
                 ('patient', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='proxies', to='patients.patient')),
                 ('proxy', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='wards', to='patients.patient')),
             ],
