@@ -54,6 +54,8 @@ LLM_CONTEXT_TOKENS = env.int("LLM_CONTEXT_TOKENS", 1024)
 LLM_QUEUE_LIMIT = env.int("LLM_QUEUE_LIMIT", 32)
 LLM_THREADS = env.int("LLM_THREADS", 0)
 """Threads of the model host; 0 takes every core."""
+LLM_BACKEND = env.str("LLM_BACKEND", "chatbot.backends.openai.OpenAIBackend")
+EMBEDDINGS_BACKEND = env.str("EMBEDDINGS_BACKEND", "chatbot.backends.openai.OpenAIEmbedder")
 EMBEDDINGS_BASE_URL = env.str("EMBEDDINGS_BASE_URL", "http://127.0.0.1:8100/v1")
 CHROMA_URL = env.str("CHROMA_URL", "http://127.0.0.1:8200")
 KNOWLEDGE_FLOOR = env.float("KNOWLEDGE_FLOOR", 0.35)
@@ -64,6 +66,8 @@ PHONENUMBER_DEFAULT_REGION = env.str("PHONE_REGION", "US")
 EMAIL_BACKEND = env.str("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "frontdesk@eyecare.example")
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
+STAFF_MFA = env.bool("STAFF_MFA", not (DEMO or DEBUG))
+"""Whether staff need a second factor for the admin."""
 TEST_DATABASE_NAME = env.str("TEST_DATABASE_NAME", "")
 
 env.seal()
@@ -123,6 +127,7 @@ MIDDLEWARE = [
     "practice.middleware.AuditContext",
     "patients.middleware.CurrentPatient",
     "eyecare.middleware.Refusals",
+    "eyecare.staff_door.StaffDoor",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -208,7 +213,7 @@ if HTTPS:
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
 
 CONTENT_SECURITY_POLICY = {
-    "EXCLUDE_URL_PREFIXES": ["/admin/", "/api/v1/docs/"],
+    "EXCLUDE_URL_PREFIXES": ["/api/v1/docs/"],
     "DIRECTIVES": {
         "default-src": [SELF],
         "script-src": [SELF, NONCE],

@@ -40,7 +40,7 @@ def _for_booked() -> Appointment:
     row = _row(
         _at(day, 10, 0),
         exam,
-        WeeklyHours.objects.filter(provider__last_name="Okafor").first(),
+        WeeklyHours.objects.filter(provider__last_name="Okafor")[0],
         cast.patient("booked"),
     )
     row.channel = Appointment.Channel.WEB
@@ -144,8 +144,7 @@ def _fate(row: Appointment, dice: random.Random) -> str:
     return dice.choices([State.DONE, State.NO_SHOW, State.CANCELLED], weights=[88, 7, 5])[0]
 
 
-def _row(start: datetime, visit_type: VisitType, hours: WeeklyHours | None, patient: Patient) -> Appointment:
-    assert hours is not None, "the house is built before the diary"
+def _row(start: datetime, visit_type: VisitType, hours: WeeklyHours, patient: Patient) -> Appointment:
     end = start + timedelta(minutes=visit_type.minutes)
     return Appointment(
         patient=patient,

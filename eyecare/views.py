@@ -1,0 +1,60 @@
+"""The first page: a welcome to strangers, and to patients what is next."""
+
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from appointments.models import Appointment
+from billing import services as billing
+from eyecare import clock
+from orders import stages
+from orders.models import Order
+from patients.models import Patient
+from practice import opening
+from practice.models import Location, Notice
+
+SUGGESTIONS = ("I need my eyes checked", "Where are my glasses?", "What do I owe?", "Do you take my insurance?")
+"""What a newcomer may ask the assistant; each is sent as it stands."""
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    if request.patient:
+        return render(request, "eyecare/home.html", _what_is_next(request.patient))
+    return render(request, "eyecare/welcome.html", {"tab": "home", "places": _places()})
+
+
+@require_safe
+def health(request: HttpRequest) -> JsonResponse:
+    """Answer whether this web process reaches its database; says nothing else to strangers."""
+    connection.ensure_connection()
+    return JsonResponse({"status": "ok", "at": clock.now()})
+
+
+def _what_is_next(patient: Patient) -> dict[str, object]:
+    upcoming = list(Appointment.objects.for_patient(patient).upcoming().with_details()[:3])
+    orders = Order.objects.for_patient(patient).open().select_related("location").prefetch_related("changes")
+    return {
+        "tab": "home",
+        "greeting": _greeting(),
+        "visit": upcoming[0] if upcoming else None,
+        "later_visits": upcoming[1:],
+        "orders": [(order, stages.progress(order)) for order in orders[:2]],
+        "balance_cents": billing.balance_cents(patient.payer),
+        "notices": Notice.objects.current()[:3],
+        "suggestions": SUGGESTIONS,
+    }
+
+
+def _greeting() -> str:
+    hour = timezone.localtime(clock.now()).hour
+    if hour < 12:
+        return "Good morning"
+    return "Good afternoon" if hour < 18 else "Good evening"
+
+
+def _places() -> list[tuple[Location, list[str]]]:
+    locations = Location.objects.filter(is_active=True).prefetch_related("opening_hours")
+    return [(location, opening.hours_lines(location)) for location in locations]
