@@ -7,6 +7,8 @@ from csp.constants import NONCE, NONE, SELF
 from django.urls import reverse_lazy
 from environs import Env
 
+from eyecare.navigation import UNFOLD
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
 """Everything that a running system writes, in development: database, queue, vectors, uploads."""

@@ -15,7 +15,12 @@ from patients.models import Patient
 from practice import opening
 from practice.models import Location, Notice
 
-SUGGESTIONS = ("I need my eyes checked", "Where are my glasses?", "What do I owe?", "Do you take my insurance?")
+SUGGESTIONS = (
+    "I need my eyes checked",
+    "Where are my glasses?",
+    "What do I owe?",
+    "Do you take my insurance?",
+)
 """What a newcomer may ask the assistant; each is sent as it stands."""
 
 

@@ -1,0 +1,98 @@
+"""How the admin is laid out for the front desk: the day first, the set-up last."""
+
+from typing import Any
+
+from django.urls import reverse_lazy
+
+PRIMARY = {
+    "50": "oklch(97.5% .014 195)",
+    "100": "oklch(94% .03 195)",
+    "200": "oklch(88% .055 195)",
+    "300": "oklch(80% .08 195)",
+    "400": "oklch(70% .095 195)",
+    "500": "oklch(58% .095 198)",
+    "600": "oklch(49% .085 200)",
+    "700": "oklch(42% .072 202)",
+    "800": "oklch(35% .058 205)",
+    "900": "oklch(29% .046 208)",
+    "950": "oklch(21% .034 212)",
+}
+
+
+def _item(title: str, icon: str, model: str) -> dict[str, Any]:
+    app, name = model.split(".")
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{app}_{name}_changelist"),
+        "permission": lambda request: request.user.has_perm(f"{app}.view_{name}"),
+    }
+
+
+UNFOLD = {
+    "SITE_TITLE": "Eyecare",
+    "SITE_HEADER": "Eyecare",
+    "SITE_SUBHEADER": "The practice's desk",
+    "SITE_SYMBOL": "visibility",
+    "SHOW_VIEW_ON_SITE": False,
+    "COLORS": {"primary": PRIMARY},
+    "SIDEBAR": {
+        "show_search": True,
+        "navigation": [
+            {
+                "title": "Today",
+                "items": [
+                    _item("Appointments", "calendar_month", "appointments.appointment"),
+                    _item("Conversations", "forum", "chatbot.conversation"),
+                    _item("Waiting for a person", "support_agent", "chatbot.handoff"),
+                    _item("Messages", "sms", "messaging.message"),
+                ],
+            },
+            {
+                "title": "People and lenses",
+                "items": [
+                    _item("Patients", "person", "patients.patient"),
+                    _item("Lens orders", "eyeglasses", "orders.order"),
+                    _item("Prescriptions", "description", "orders.prescription"),
+                ],
+            },
+            {
+                "title": "Money",
+                "items": [
+                    _item("Statement runs", "receipt_long", "billing.statementrun"),
+                    _item("Statements", "draft", "billing.statement"),
+                    _item("Ledger", "account_balance", "billing.ledgerentry"),
+                    _item("Billing holds", "pause_circle", "billing.billinghold"),
+                    _item("Checkouts", "credit_card", "payments.checkout"),
+                    _item("Payment events", "sync_alt", "payments.paymentevent"),
+                ],
+            },
+            {
+                "title": "The assistant",
+                "collapsible": True,
+                "items": [
+                    _item("Documents", "menu_book", "chatbot.document"),
+                    _item("Red flags", "emergency", "chatbot.redflag"),
+                ],
+            },
+            {
+                "title": "Set-up",
+                "collapsible": True,
+                "items": [
+                    _item("Practice", "storefront", "practice.practice"),
+                    _item("Locations", "location_on", "practice.location"),
+                    _item("Providers", "stethoscope", "practice.provider"),
+                    _item("Notices", "campaign", "practice.notice"),
+                    _item("Visit types", "event_note", "appointments.visittype"),
+                    _item("Weekly hours", "schedule", "appointments.weeklyhours"),
+                    _item("Dated exceptions", "event_busy", "appointments.scheduleexception"),
+                    _item("Reminder rules", "notifications", "appointments.reminderrule"),
+                    _item("Wordings", "edit_note", "messaging.template"),
+                    _item("Opted-out numbers", "do_not_disturb_on", "messaging.optout"),
+                    _item("Log-ins", "badge", "patients.account"),
+                    _item("The record", "history", "practice.auditevent"),
+                ],
+            },
+        ],
+    },
+}
