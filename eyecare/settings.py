@@ -7,7 +7,7 @@ from csp.constants import NONCE, NONE, SELF
 from django.urls import reverse_lazy
 from environs import Env
 
-from eyecare.navigation import UNFOLD
+from eyecare.navigation import UNFOLD  # noqa: F401 - read by django-unfold
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -299,12 +299,6 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
-UNFOLD = {
-    "SITE_TITLE": "Eyecare",
-    "SITE_HEADER": "Eyecare",
-    "SITE_SYMBOL": "visibility",
-    "SHOW_VIEW_ON_SITE": False,
-}
 
 LOGGING = {
     "version": 1,
