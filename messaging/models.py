@@ -1,6 +1,7 @@
 """Texts and e-mail, in and out: every one is a row before it is anything else."""
 
 import uuid
+from datetime import timedelta
 from typing import Self
 
 from django.db import models
@@ -11,13 +12,24 @@ from phonenumber_field.modelfields import PhoneNumberField
 from eyecare import clock
 from patients.models import Patient
 
+CLAIM_LASTS = timedelta(minutes=5)
+"""How long a worker may be busy with one message before it is taken for dead."""
+
 
 class MessageQuerySet(models.QuerySet["Message"]):
     def due(self) -> Self:
         return self.filter(state=Message.State.QUEUED, due_at__lte=clock.now())
 
+    def abandoned(self) -> Self:
+        """Return those whose worker died between claiming and learning the outcome."""
+        return self.filter(state=Message.State.SENDING, claimed_at__lt=clock.now() - CLAIM_LASTS)
+
     def to_phone(self, phone: str) -> Self:
-        return self.filter(to=phone)
+        return self.filter(channel=Message.Channel.SMS, to=phone)
+
+    def that_left(self) -> Self:
+        """Return those that the recipient has, as far as we know."""
+        return self.filter(state__in=[Message.State.SENDING, Message.State.SENT, Message.State.DELIVERED])
 
 
 class Message(models.Model):
@@ -40,12 +52,16 @@ class Message(models.Model):
     reason = models.CharField(max_length=120, unique=True, help_text="Why it is sent, once: reminder:1234")
     kind = models.CharField(max_length=40, help_text="appointment_reminder, reply, statement_ready …")
     channel = models.CharField(max_length=5, choices=Channel, default=Channel.SMS)
-    patient = models.ForeignKey(Patient, null=True, blank=True, on_delete=models.CASCADE, related_name="messages")
+    patient = models.ForeignKey(
+        Patient, null=True, blank=True, on_delete=models.CASCADE, related_name="messages"
+    )
     to = models.CharField(max_length=120, help_text="E.164 number or e-mail address.")
     subject = models.CharField(max_length=120, blank=True)
     body = models.TextField()
     urgent = models.BooleanField(default=False, help_text="May leave in quiet hours.")
-    subject_id = models.CharField(max_length=40, blank=True, help_text="What it speaks of: an appointment's id.")
+    subject_id = models.CharField(
+        max_length=40, blank=True, help_text="What it speaks of: an appointment's id."
+    )
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     due_at = models.DateTimeField(default=clock.now)
     attempts = models.PositiveSmallIntegerField(default=0)
@@ -75,6 +91,13 @@ class Message(models.Model):
         return f"{self.kind} by {self.get_channel_display()}: {self.get_state_display()}"
 
 
+class InboundTextQuerySet(models.QuerySet["InboundText"]):
+    def waiting(self) -> Self:
+        """Return those that nobody works on and that have not failed too often."""
+        unclaimed = Q(claimed_at=None) | Q(claimed_at__lt=clock.now() - CLAIM_LASTS)
+        return self.filter(unclaimed, processed_at=None, attempts__lt=InboundText.MOST_ATTEMPTS)
+
+
 class InboundText(models.Model):
     """A text that somebody sent to the practice, stored once before it is worked on."""
 
@@ -84,7 +107,14 @@ class InboundText(models.Model):
     recipient = models.CharField(max_length=20)
     body = models.TextField()
     received_at = models.DateTimeField(default=clock.now)
+    claimed_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
     processed_at = models.DateTimeField(null=True, blank=True)
+
+    MOST_ATTEMPTS = 5
+    """After these a person answers it: admin lists it as unanswered."""
+
+    objects = InboundTextQuerySet.as_manager()
 
     class Meta:
         ordering = ["-received_at"]
@@ -104,6 +134,9 @@ class OptOut(models.Model):
     word = models.CharField(max_length=40)
     at = models.DateTimeField(default=clock.now)
 
+    class Meta:
+        ordering = ["-at"]
+
     def __str__(self) -> str:
         return f"opted out on {self.at:%Y-%m-%d}"
 
@@ -116,7 +149,10 @@ class Template(models.Model):
     body = models.TextField(help_text="Placeholders in braces, as in the built-in wording.")
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["kind", "language"], name="one_wording_for_each_language")]
+        ordering = ["kind", "language"]
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "language"], name="one_wording_for_each_language")
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} ({self.language})"

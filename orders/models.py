@@ -106,6 +106,11 @@ class OrderQuerySet(models.QuerySet["Order"]):
     def open(self) -> Self:
         return self.exclude(stage__in=Order.CLOSED)
 
+    def with_details(self) -> Self:
+        """Return them with what their pages show: place, provider, remake, history."""
+        related = self.select_related("patient__guarantor", "location", "prescription__provider", "remake")
+        return related.prefetch_related("changes")
+
 
 class Order(models.Model):
     """A lens order on its way to a patient. `orders/stages.py` says which way it may go."""

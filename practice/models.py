@@ -136,6 +136,7 @@ class Notice(models.Model):
             models.CheckConstraint(
                 condition=Q(ends_at=None) | Q(ends_at__gt=F("starts_at")),
                 name="a_notice_ends_after_it_starts",
+                violation_error_message="A notice must end after it starts.",
             )
         ]
 

@@ -24,6 +24,9 @@ class Migration(migrations.Migration):
                 ('word', models.CharField(max_length=40)),
                 ('at', models.DateTimeField(default=eyecare.clock.now)),
             ],
+            options={
+                'ordering': ['-at'],
+            },
         ),
         migrations.CreateModel(
             name='InboundText',
@@ -34,6 +37,8 @@ class Migration(migrations.Migration):
                 ('recipient', models.CharField(max_length=20)),
                 ('body', models.TextField()),
                 ('received_at', models.DateTimeField(default=eyecare.clock.now)),
+                ('claimed_at', models.DateTimeField(blank=True, null=True)),
+                ('attempts', models.PositiveSmallIntegerField(default=0)),
                 ('processed_at', models.DateTimeField(blank=True, null=True)),
             ],
             options={
@@ -50,6 +55,7 @@ class Migration(migrations.Migration):
                 ('body', models.TextField(help_text='Placeholders in braces, as in the built-in wording.')),
             ],
             options={
+                'ordering': ['kind', 'language'],
                 'constraints': [models.UniqueConstraint(fields=('kind', 'language'), name='one_wording_for_each_language')],
             },
         ),
