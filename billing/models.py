@@ -1,11 +1,12 @@
 """What is owed: an append-only ledger, and statements frozen from it. All amounts are integer cents."""
 
 import uuid
+from datetime import date, timedelta
 from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q, Sum
+from django.db.models import Count, F, Max, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
@@ -17,7 +18,7 @@ class LedgerQuerySet(models.QuerySet["LedgerEntry"]):
     def for_payer(self, payer: Patient) -> Self:
         return self.filter(payer=payer)
 
-    def until(self, day: object) -> Self:
+    def until(self, day: date) -> Self:
         return self.filter(posted_on__lte=day)
 
     def total_cents(self) -> int:
@@ -52,7 +53,9 @@ class LedgerEntry(models.Model):
     posted_on = models.DateField(default=clock.today)
     posted_at = models.DateTimeField(default=clock.now)
     source = models.CharField(max_length=120, unique=True, help_text="What caused it, once: checkout:1234")
-    reverses = models.OneToOneField("self", null=True, blank=True, on_delete=models.PROTECT, related_name="reversal")
+    reverses = models.OneToOneField(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="reversal"
+    )
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT)
 
     objects = LedgerQuerySet.as_manager()
@@ -76,6 +79,11 @@ class LedgerEntry(models.Model):
         return f"{self.description} {self.service_on}"
 
 
+class BillingHoldQuerySet(models.QuerySet["BillingHold"]):
+    def on(self, day: date) -> Self:
+        return self.filter(Q(ends_on=None) | Q(ends_on__gte=day), starts_on__lte=day)
+
+
 class BillingHold(models.Model):
     """A reason why a payer gets no statement for now: payment plan, dispute, insurance pending."""
 
@@ -91,10 +99,13 @@ class BillingHold(models.Model):
     starts_on = models.DateField(default=clock.today)
     ends_on = models.DateField(null=True, blank=True)
 
+    objects = BillingHoldQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(ends_on=None) | Q(ends_on__gte=F("starts_on")), name="a_billing_hold_ends_after_it_starts"
+                condition=Q(ends_on=None) | Q(ends_on__gte=F("starts_on")),
+                name="a_billing_hold_ends_after_it_starts",
             )
         ]
 
@@ -102,22 +113,41 @@ class BillingHold(models.Model):
         return f"{self.get_reason_display()} since {self.starts_on}"
 
 
+class StatementRunQuerySet(models.QuerySet["StatementRun"]):
+    def with_counts(self) -> Self:
+        """Add how many statements are in each state, counted from the statements themselves."""
+        state = Statement.State
+        return self.annotate(
+            made=Count("statements", distinct=True),
+            waiting=_in_state(state.QUEUED),
+            to_print=_in_state(state.RENDERED),
+            sent=_in_state(state.SENT),
+            failed=_in_state(state.FAILED),
+            voided=_in_state(state.VOID),
+            skipped=Count("skips", distinct=True),
+        )
+
+
+def _in_state(state: str) -> Count:
+    return Count("statements", filter=Q(statements__state=state), distinct=True)
+
+
 class StatementRun(models.Model):
     """A batch: the statements of one day, made together."""
 
     class State(models.TextChoices):
-        DRAFT = "draft", _("draft")  # previewed, nothing made
         RUNNING = "running", _("running")
         DONE = "done", _("done")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     as_of = models.DateField(help_text="Entries posted up to this day count.")
     minimum_cents = models.PositiveIntegerField(help_text="Smaller balances get no statement.")
-    state = models.CharField(max_length=8, choices=State, default=State.DRAFT)
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    state = models.CharField(max_length=8, choices=State, default=State.RUNNING)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(default=clock.now)
-    started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = StatementRunQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]
@@ -130,9 +160,17 @@ class StatementQuerySet(models.QuerySet["Statement"]):
     def for_payer(self, payer: Patient) -> Self:
         return self.filter(payer=payer)
 
+    def live(self) -> Self:
+        return self.exclude(state=Statement.State.VOID)
+
     def visible(self) -> Self:
         """Return those that the payer may see: made and not void."""
         return self.filter(state__in=[Statement.State.RENDERED, Statement.State.SENT])
+
+    def claimable(self) -> Self:
+        """Return those that wait, and those whose worker seems to have died on them."""
+        stale = clock.now() - Statement.CLAIM_LASTS
+        return self.filter(Q(claimed_at=None) | Q(claimed_at__lt=stale), state=Statement.State.QUEUED)
 
 
 class Statement(models.Model):
@@ -140,10 +178,20 @@ class Statement(models.Model):
 
     class State(models.TextChoices):
         QUEUED = "queued", _("queued")
-        RENDERED = "rendered", _("made")
-        SENT = "sent", _("sent")
+        RENDERED = "rendered", _("to print")  # made; this payer is told on paper
+        SENT = "sent", _("sent")  # the payer is told: a message is in the outbox, or it was mailed
         FAILED = "failed", _("failed")
         VOID = "void", _("void")
+
+    class Delivery(models.TextChoices):
+        SMS = "sms", _("text message")
+        EMAIL = "email", _("e-mail")
+        PAPER = "paper", _("paper")
+
+    CLAIM_LASTS = timedelta(minutes=2)
+    """A worker that has not finished one statement by then is taken for dead."""
+    MOST_ATTEMPTS = 3
+    PAY_WITHIN = timedelta(days=30)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     run = models.ForeignKey(StatementRun, on_delete=models.PROTECT, related_name="statements")
@@ -159,16 +207,33 @@ class Statement(models.Model):
     lines = models.JSONField(default=list)
     pdf = models.BinaryField(null=True, editable=False)
     pdf_sha256 = models.CharField(max_length=64, blank=True)
+    delivery = models.CharField(max_length=5, choices=Delivery)
     error = models.CharField(max_length=300, blank=True)
-    created_at = models.DateTimeField(default=clock.now)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    claimed_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(
+        default=clock.now, help_text="Entries posted up to this moment are on it."
+    )
     sent_at = models.DateTimeField(null=True, blank=True)
+    void_reason = models.CharField(max_length=200, blank=True)
 
     objects = StatementQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]
+        indexes = [
+            # a worker looks for what is left of a run
+            models.Index(
+                fields=["run", "attempts", "number"], name="statement_waiting", condition=Q(state="queued")
+            )
+        ]
         constraints = [
             models.UniqueConstraint(fields=["run", "payer"], name="one_statement_for_each_payer_in_a_run"),
+            models.UniqueConstraint(
+                fields=["payer", "as_of"],
+                condition=~Q(state="void"),
+                name="one_live_statement_for_each_payer_and_day",
+            ),
             models.CheckConstraint(
                 condition=Q(closing_cents=F("opening_cents") + F("charges_cents") + F("credits_cents")),
                 name="a_statement_adds_up",
@@ -177,6 +242,14 @@ class Statement(models.Model):
 
     def __str__(self) -> str:
         return f"statement {self.number}"
+
+    @property
+    def is_visible(self) -> bool:
+        return self.state in {self.State.RENDERED, self.State.SENT}
+
+    @property
+    def due_on(self) -> date:
+        return self.as_of + self.PAY_WITHIN
 
 
 class StatementSkip(models.Model):
@@ -189,7 +262,7 @@ class StatementSkip(models.Model):
         PAYMENT_PLAN = "payment_plan", _("payment plan")
         DISPUTE = "dispute", _("disputed")
         INSURANCE = "insurance", _("insurance pending")
-        BAD_ADDRESS = "bad_address", _("no usable address")
+        BAD_ADDRESS = "bad_address", _("no way to reach them")
         RECENT = "recent", _("had one lately")
 
     run = models.ForeignKey(StatementRun, on_delete=models.CASCADE, related_name="skips")
@@ -198,7 +271,34 @@ class StatementSkip(models.Model):
     balance_cents = models.BigIntegerField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["run", "payer"], name="one_skip_for_each_payer_in_a_run")]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "payer"], name="one_skip_for_each_payer_in_a_run")
+        ]
 
     def __str__(self) -> str:
         return self.get_reason_display()
+
+
+class PayerQuerySet(models.QuerySet["Payer"]):
+    def with_balances(self) -> Self:
+        """Add what each owes and when they last paid."""
+        entries = LedgerEntry.objects.filter(payer=OuterRef("pk")).order_by().values("payer")
+        paid = entries.filter(kind=LedgerEntry.Kind.PAYMENT)
+        return self.annotate(
+            owed_cents=Coalesce(Subquery(entries.annotate(total=Sum("amount_cents")).values("total")), 0),
+            paid_on=Subquery(paid.annotate(latest=Max("posted_on")).values("latest")),
+        )
+
+    def owing(self) -> Self:
+        return self.filter(owed_cents__gt=0)
+
+
+class Payer(Patient):
+    """A patient seen as the one who pays, for the balances page of the staff."""
+
+    objects = PayerQuerySet.as_manager()
+
+    class Meta:
+        proxy = True
+        verbose_name = "balance"
+        ordering = ["last_name", "first_name"]

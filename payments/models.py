@@ -5,7 +5,7 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from eyecare import clock
@@ -16,8 +16,9 @@ class CheckoutQuerySet(models.QuerySet["Checkout"]):
     def for_payer(self, payer: Patient) -> Self:
         return self.filter(payer=payer)
 
-    def open(self) -> Self:
-        return self.filter(state=Checkout.State.OPEN)
+    def unpaid(self) -> Self:
+        """Return those that the patient may still pay: about to open, or open."""
+        return self.filter(state__in=[Checkout.State.NEW, Checkout.State.OPEN])
 
 
 class Checkout(models.Model):
@@ -40,15 +41,23 @@ class Checkout(models.Model):
     opened_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(default=clock.now)
     paid_at = models.DateTimeField(null=True, blank=True)
+    refunded_cents = models.PositiveBigIntegerField(default=0)
 
     objects = CheckoutQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]
         constraints = [
-            models.CheckConstraint(condition=Q(amount_cents__gte=50), name="a_checkout_is_at_least_fifty_cents"),
+            models.CheckConstraint(
+                condition=Q(amount_cents__gte=50), name="a_checkout_is_at_least_fifty_cents"
+            ),
+            models.CheckConstraint(
+                condition=Q(refunded_cents__lte=F("amount_cents")), name="no_more_is_refunded_than_was_paid"
+            ),
             models.UniqueConstraint(
-                fields=["provider_id"], condition=~Q(provider_id=""), name="one_checkout_for_each_provider_session"
+                fields=["provider_id"],
+                condition=~Q(provider_id=""),
+                name="one_checkout_for_each_provider_session",
             ),
         ]
 
@@ -60,6 +69,9 @@ class PaymentEventQuerySet(models.QuerySet["PaymentEvent"]):
     def waiting(self) -> Self:
         return self.filter(processed_at=None)
 
+    def due(self) -> Self:
+        return self.waiting().filter(due_at__lte=clock.now()).order_by("due_at")
+
 
 class PaymentEvent(models.Model):
     """What the provider told us, word for word: stored once by its id before it is worked on."""
@@ -69,6 +81,9 @@ class PaymentEvent(models.Model):
     payload = models.JSONField()
     received_at = models.DateTimeField(default=clock.now)
     processed_at = models.DateTimeField(null=True, blank=True)
+    due_at = models.DateTimeField(
+        default=clock.now, help_text="When the sweep takes it up if nobody did before."
+    )
     outcome = models.CharField(max_length=120, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
 
@@ -76,7 +91,7 @@ class PaymentEvent(models.Model):
 
     class Meta:
         ordering = ["-received_at"]
-        indexes = [models.Index(fields=["received_at"], name="event_waiting", condition=Q(processed_at=None))]
+        indexes = [models.Index(fields=["due_at"], name="event_waiting", condition=Q(processed_at=None))]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.provider_id}"
