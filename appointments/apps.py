@@ -4,3 +4,9 @@ from django.apps import AppConfig
 class AppointmentsConfig(AppConfig):
     name = "appointments"
     verbose_name = "Appointments"
+
+    def ready(self) -> None:
+        from appointments import reminders, texts
+
+        texts.register_checks()
+        reminders.register_check()

@@ -1,6 +1,7 @@
 """The diary's rows: what can be booked, when providers work, what is booked."""
 
 import uuid
+from datetime import timedelta
 from typing import Self
 
 from django.conf import settings
@@ -27,7 +28,10 @@ class VisitType(models.Model):
     may_dilate = models.BooleanField(default=False)
     preparation = models.TextField(blank=True)
     is_online = models.BooleanField(default=True, help_text="Patients may book it themselves.")
-    minimum_notice_hours = models.PositiveSmallIntegerField(default=2)
+    minimum_notice_hours = models.PositiveSmallIntegerField(default=2, help_text="To book it online.")
+    change_notice_hours = models.PositiveSmallIntegerField(
+        default=2, help_text="Patients may move or cancel it until so many hours before."
+    )
     horizon_days = models.PositiveSmallIntegerField(default=180)
     providers = models.ManyToManyField(Provider, related_name="visit_types")
 
@@ -39,6 +43,18 @@ class VisitType(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def length(self) -> timedelta:
+        return timedelta(minutes=self.minutes)
+
+    @property
+    def buffer_before(self) -> timedelta:
+        return timedelta(minutes=self.buffer_before_minutes)
+
+    @property
+    def buffer_after(self) -> timedelta:
+        return timedelta(minutes=self.buffer_after_minutes)
 
 
 class WeeklyHours(models.Model):
@@ -112,7 +128,9 @@ class AppointmentQuerySet(models.QuerySet["Appointment"]):
         return self.active().filter(starts_at__gte=clock.now()).order_by("starts_at")
 
     def past(self) -> Self:
-        return self.filter(Q(starts_at__lt=clock.now()) | ~Q(state__in=Appointment.ACTIVE)).order_by("-starts_at")
+        return self.filter(Q(starts_at__lt=clock.now()) | ~Q(state__in=Appointment.ACTIVE)).order_by(
+            "-starts_at"
+        )
 
     def with_details(self) -> Self:
         return self.select_related("visit_type", "provider", "location", "patient")
@@ -147,7 +165,9 @@ class Appointment(models.Model):
     location = models.ForeignKey(Location, on_delete=models.PROTECT, related_name="appointments")
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
-    busy_from = models.DateTimeField(editable=False, help_text="Start of the provider's time, buffer included.")
+    busy_from = models.DateTimeField(
+        editable=False, help_text="Start of the provider's time, buffer included."
+    )
     busy_until = models.DateTimeField(editable=False)
     state = models.CharField(max_length=10, choices=State, default=State.BOOKED)
     moved_from = models.OneToOneField(
@@ -155,7 +175,7 @@ class Appointment(models.Model):
     )
     channel = models.CharField(max_length=5, choices=Channel, default=Channel.STAFF)
     note = models.CharField(max_length=200, blank=True, help_text="For the front desk.")
-    idempotency_key = models.CharField(max_length=80, null=True, blank=True, unique=True, editable=False)
+    idempotency_key = models.CharField(max_length=80, null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     objects = AppointmentQuerySet.as_manager()
@@ -177,6 +197,9 @@ class Appointment(models.Model):
             models.CheckConstraint(
                 condition=Q(busy_from__lte=F("starts_at"), busy_until__gte=F("ends_at")),
                 name="buffers_lie_around_the_appointment",
+            ),
+            models.UniqueConstraint(
+                fields=["patient", "idempotency_key"], name="one_appointment_for_each_request_of_a_patient"
             ),
         ]
 
@@ -214,14 +237,18 @@ class ReminderRule(models.Model):
     """How long before a visit the patient is reminded."""
 
     hours_before = models.PositiveSmallIntegerField()
-    visit_type = models.ForeignKey(VisitType, null=True, blank=True, on_delete=models.CASCADE, help_text="Empty: all.")
+    visit_type = models.ForeignKey(
+        VisitType, null=True, blank=True, on_delete=models.CASCADE, help_text="Empty: all."
+    )
     is_active = models.BooleanField(default=True)
 
     class Meta:
         ordering = ["-hours_before"]
         constraints = [
             models.UniqueConstraint(
-                fields=["hours_before", "visit_type"], name="one_rule_for_each_lead_time", nulls_distinct=False
+                fields=["hours_before", "visit_type"],
+                name="one_rule_for_each_lead_time",
+                nulls_distinct=False,
             )
         ]
 
