@@ -107,7 +107,11 @@ def test_an_entry_is_reversed_once_and_a_reversal_never(ana):
 )
 def test_the_database_refuses_to_change_or_delete_an_entry(ana, statement):
     entry = _charge(ana)
-    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+    with (
+        pytest.raises(DatabaseError, match="append-only"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
         cursor.execute(statement)
     entry.refresh_from_db()
     assert (entry.amount_cents, entry.description) == (12_500, "Eye exam")
