@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from datetime import date, timedelta
 
+from chatbot.when.scan import Unlikely
 from chatbot.when.wish import DAY_NAMES, Days, NotUnderstood
 from chatbot.when.words import MONTHS, WEEKDAYS
 
@@ -124,8 +125,10 @@ def american_date(match: re.Match[str], today: date) -> Days:
 
 
 @reads(
-    rf"{_MONTH} (?:the )?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?{_RANGE}(?P<last>\d{{1,2}})(?:st|nd|rd|th)?\b(?![:\d]| ?(?:am|pm))",
-    rf"(?:the )?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?{_RANGE}(?P<last>\d{{1,2}})(?:st|nd|rd|th)? (?:of )?{_MONTH}",
+    rf"{_MONTH} (?:the )?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?{_RANGE}(?P<last>\d{{1,2}})(?:st|nd|rd|"
+    rf"th)?\b(?![:\d]| ?(?:am|pm))",
+    rf"(?:the )?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?{_RANGE}(?P<last>\d{{1,2}})(?:st|nd|rd|th)? (?:of "
+    rf")?{_MONTH}",
 )
 def days_of_month(match: re.Match[str], today: date) -> Days:
     first = coming(month_number(match), int(match["day"]), today)
@@ -159,7 +162,7 @@ def _month_meant(match: re.Match[str], today: date) -> Days:
 def week_of_month(match: re.Match[str], today: date) -> Days:
     """The first week of a month is the first that begins in it, as the Recognizers cases have it."""
     month = _month_meant(match, today)
-    mondays = [day for day in _each(month) if day.weekday() == 0]
+    mondays = [day for day in month if day.weekday() == 0]
     nth = _NTHS[match["nth"]]
     return week_of(mondays[nth - 1 if nth > 0 else nth] if nth < len(mondays) + 1 else mondays[-1])
 
@@ -167,15 +170,11 @@ def week_of_month(match: re.Match[str], today: date) -> Days:
 @reads(rf"(?:the )?{_NTH_WORD} {WEEKDAY} {_OF_MONTH}")
 def weekday_of_month(match: re.Match[str], today: date) -> Days:
     month = _month_meant(match, today)
-    named = [day for day in _each(month) if day.weekday() == weekday_number(match)]
+    named = [day for day in month if day.weekday() == weekday_number(match)]
     nth = _NTHS[match["nth"]]
     if nth > len(named):
         raise NotUnderstood(f"There is no such {DAY_NAMES[weekday_number(match)]} in that month.")
     return one_day(named[nth - 1 if nth > 0 else nth])
-
-
-def _each(days: Days) -> list[date]:
-    return [days.first + timedelta(days=number) for number in range((days.last - days.first).days + 1)]
 
 
 @reads(rf"(?:the )?{_NTH} (?:of|in|day of) (?P<which>this|next|the)(?: coming)? month")
@@ -207,12 +206,8 @@ def whole_month(match: re.Match[str], today: date) -> Days:
         raise Unlikely
     year = match.groupdict().get("year")
     month = month_of(int(year) if year else today.year + (number < today.month), number)
-    third, _, rest = said.partition(" ")
+    third = said.split()[0]
     return part_of(third, month) if third in ("early", "mid", "late") else month
-
-
-class Unlikely(Exception):
-    """The words have another meaning that is likelier: "may I come in"."""
 
 
 def part_of(part: str, days: Days) -> Days:
@@ -238,6 +233,15 @@ def after_tomorrow(match: re.Match[str], today: date) -> Days:
     return one_day(days_from(today, days + 1))
 
 
+@reads(
+    rf"(?:exactly )?{_COUNT} weeks? (?:from|after) (?:today|now)",
+    rf"{_COUNT} (?P<unit>day|month|year)s? (?:from|after) (?:today|now)",
+    rf"in (?:a )?{_COUNT}(?: of)? days?(?: time)?(?! or so)",
+)
+def so_far_from_today(match: re.Match[str], today: date) -> Days:
+    return one_day(_later(match, today))
+
+
 @reads(r"today", r"this (?=morning|afternoon|evening|lunch)", r"(?:later|still) today")
 def on_the_day(match: re.Match[str], today: date) -> Days:
     return one_day(today, "today")
@@ -253,27 +257,24 @@ def tomorrow(match: re.Match[str], today: date) -> Days:
     return one_day(today + timedelta(days=1), "tomorrow")
 
 
-@reads(r"(?:the day before )?yesterday", rf"(?:last|previous) (?:week|month|year|weekend|{WEEKDAY})", r"\d+ (?:days?|weeks?|months?|years?) ago")
+@reads(
+    r"(?:the day before )?yesterday",
+    rf"(?:last|previous) (?:week|month|year|weekend|{WEEKDAY})",
+    r"\d+ (?:days?|weeks?|months?|years?) ago",
+)
 def over(match: re.Match[str], today: date) -> Days:
     raise NotUnderstood("That day is past. Which day would suit you?")
 
 
 @reads(
-    rf"(?:in|within|over|during|inside) (?:the )?(?:next |coming )?(?:a )?{_COUNT}(?: of)? (?P<unit>day|week|month)s? or so",
-    rf"(?:(?:in|within|over|during|inside|any time) )?(?:the |these )?(?:next|coming|following) (?:a )?{_COUNT}(?: of)? (?P<unit>day|week|month)s?",
+    rf"(?:in|within|over|during|inside) (?:the )?(?:next |coming )?(?:a )?{_COUNT}(?: of)? (?P<unit>day|"
+    rf"week|month)s? or so",
+    rf"(?:(?:in|within|over|during|inside|any time) )?(?:the |these )?(?:next|coming|following) (?:a "
+    rf")?{_COUNT}(?: of)? (?P<unit>day|week|month)s?",
     rf"(?:within|inside) (?:the )?(?:a )?{_COUNT}(?: of)? (?P<unit>day|week|month)s?",
 )
 def within(match: re.Match[str], today: date) -> Days:
     return Days(today, _later(match, today), f"within {match['count']} {match['unit']}s")
-
-
-@reads(
-    rf"(?:exactly )?{_COUNT} weeks? (?:from|after) (?:today|now)",
-    rf"{_COUNT} (?P<unit>day|month|year)s? (?:from|after) (?:today|now)",
-    rf"(?:in )?(?:a )?{_COUNT}(?: of)? days?(?: time)?(?! (?:before|in|or))",
-)
-def so_far_from_today(match: re.Match[str], today: date) -> Days:
-    return one_day(_later(match, today))
 
 
 @reads(
@@ -282,13 +283,16 @@ def so_far_from_today(match: re.Match[str], today: date) -> Days:
     rf"(?:a )?{_COUNT}(?: of)? weeks? (?:time|from now)",
 )
 def week_so_far_from_today(match: re.Match[str], today: date) -> Days:
-    """"In two weeks" is a week, not a day: the one that the day two weeks away lies in."""
+    """ "In two weeks" is a week, not a day: the one that the day two weeks away lies in."""
     day = _later(match, today)
     return week_of(day, f"in the week of {day - timedelta(days=day.weekday()):%B %-d}")
 
 
 def _later(match: re.Match[str], today: date) -> date:
-    unit, number = match.groupdict().get("unit") or ("week" if "week" in match.group() else "day"), count(match)
+    unit, number = (
+        match.groupdict().get("unit") or ("week" if "week" in match.group() else "day"),
+        count(match),
+    )
     if unit in ("day", "week"):
         return days_from(today, number * (7 if unit == "week" else 1))
     month = month_of(today.year, today.month + number * (12 if unit == "year" else 1))
@@ -305,7 +309,10 @@ def next_week(match: re.Match[str], today: date) -> Days:
     return week_of(today + timedelta(days=7), "next week")
 
 
-@reads(r"(?:(?:the )?(?:rest|remainder) of )?(?:this|the) (?:current |same )?(?:working )?week", r"(?<=later in )week")
+@reads(
+    r"(?:(?:the )?(?:rest|remainder) of )?(?:this|the) (?:current |same )?(?:working )?week",
+    r"(?<=later in )week",
+)
 def this_week(match: re.Match[str], today: date) -> Days:
     return Days(today, week_of(today).last, "this week")
 
@@ -333,7 +340,7 @@ def this_month(match: re.Match[str], today: date) -> Days:
     return Days(today, month_of(today.year, today.month).last, "this month")
 
 
-@reads(r"(?:a |1 )week from (?P<weekday>%s)" % "|".join(WEEKDAYS), r"(?P<weekday>%s) week" % "|".join(WEEKDAYS))
+@reads(rf"(?:a |1 )week from (?P<weekday>{'|'.join(WEEKDAYS)})", rf"(?P<weekday>{'|'.join(WEEKDAYS)}) week")
 def week_from_weekday(match: re.Match[str], today: date) -> Days:
     return one_day(next_to_come(weekday_number(match), today) + timedelta(days=7))
 
@@ -387,5 +394,5 @@ def floating_holiday(match: re.Match[str], today: date) -> Days:
 
 def _floating(name: str, year: int) -> date:
     month, weekday, nth = _FLOATING[name]
-    named = [day for day in _each(month_of(year, month)) if day.weekday() == weekday]
+    named = [day for day in month_of(year, month) if day.weekday() == weekday]
     return named[nth - 1 if nth > 0 else nth]

@@ -19,7 +19,7 @@ class Clock:
     open: bool = True
 
     @property
-    def time(self) -> time:
+    def moment(self) -> time:
         """Return the time in the practice's day: 1 to 6 in the afternoon, 7 to 12 as they stand."""
         if self.open and 1 <= self.hour < FIRST_MORNING_HOUR:
             return time(self.hour + 12, self.minute)
@@ -32,13 +32,13 @@ class Clock:
     def before(self, later: "Clock") -> time:
         """Return the latest reading before another time: "between 9 and 11 pm" starts at 21:00."""
         if later.open:
-            return self.time
-        return max((reading for reading in self.readings if reading < later.time), default=self.time)
+            return self.moment
+        return max((reading for reading in self.readings if reading < later.moment), default=self.moment)
 
     @property
     def readings(self) -> tuple[time, ...]:
         if not self.open:
-            return (self.time,)
+            return (self.moment,)
         return (time(self.hour % 12, self.minute), time(self.hour % 12 + 12, self.minute))
 
 
@@ -47,23 +47,42 @@ AFTERNOON = Hours(time(12), time(18), "in the afternoon")
 EVENING = Hours(time(17), time(22), "in the evening")
 
 DAY_PARTS: tuple[tuple[str, Hours], ...] = (
-    (r"(?:at )?(?:the )?(?:very )?(?:1st|first) thing(?: in the morning)?", Hours(time.min, time(10), "first thing")),
-    (r"(?:early|start of the) (?:in the )?(?:morning|day)s?|bright and early|early doors", Hours(time.min, time(10), "early in the morning")),
+    (
+        r"(?:at )?(?:the )?(?:very )?(?:1st|first) thing(?: in the morning)?",
+        Hours(time.min, time(10), "first thing"),
+    ),
+    (
+        r"(?:early|start of the) (?:in the )?(?:morning|day)s?|bright and early|early doors",
+        Hours(time.min, time(10), "early in the morning"),
+    ),
     (r"(?:late|mid)(?:r|er)? (?:in the )?mornings?", Hours(time(9, 30), time(12), "late in the morning")),
     (r"(?:early|earlier) (?:in the )?afternoons?", Hours(time(12), time(15), "early in the afternoon")),
     (r"mid (?:in the )?afternoons?", Hours(time(14), time(16), "in the middle of the afternoon")),
-    (r"(?:late|later) (?:in the )?afternoons?|(?:at |by )?(?:the )?end of (?:the )?(?:working |work |business )?day|late (?:in the|that) day", Hours(time(15), time(18), "late in the afternoon")),
+    (
+        r"(?:late|later) (?:in the )?afternoons?|(?:at |by )?(?:the )?end of (?:the )?(?:working |work |"
+        r"business )?day|late (?:in the|that) day",
+        Hours(time(15), time(18), "late in the afternoon"),
+    ),
     (r"early (?:in the )?evenings?", Hours(time(17), time(19), "early in the evening")),
-    (r"(?:after|once im off|when i get off) (?:of )?(?:work|office hours)|when i finish work", Hours(time(16, 30), time.max, "after work")),
-    (r"(?:after|when) (?:the kids finish )?(?:school|the school run|preschool)(?: (?:gets|lets) out)?", Hours(time(15), time.max, "after school")),
+    (
+        r"(?:after|once im off|when i get off) (?:of )?(?:work|office hours)|when i finish work",
+        Hours(time(16, 30), time.max, "after work"),
+    ),
+    (
+        r"(?:after|when) (?:the kids finish )?(?:school|the school run|preschool)(?: (?:gets|lets) out)?",
+        Hours(time(15), time.max, "after school"),
+    ),
     (r"before (?:work|school|the office)", Hours(time.min, time(9, 30), "before work")),
     (r"before (?:lunch(?:time)?|noon)", Hours(time.min, time(12), "before noon")),
     (r"after (?:lunch(?:time)?)", Hours(time(13), time(18), "after lunch")),
-    (r"(?:(?:at|over|around|during|on) )?(?:my |the )?lunch ?(?:time|hour|break)?s?|mid ?day", Hours(time(11, 30), time(13, 30), "around lunchtime")),
+    (
+        r"(?:(?:at|over|around|during|on) )?(?:my |the )?lunch ?(?:time|hour|break)?s?|mid ?day",
+        Hours(time(11, 30), time(13, 30), "around lunchtime"),
+    ),
     (r"(?:in |during )?(?:the )?(?:a )?mornings?|(?<!\d )(?<!\d)\bam\b", MORNING),
     (r"(?:in |during )?(?:the )?afternoons?|(?<!\d )(?<!\d)\bpm\b", AFTERNOON),
     (r"(?:in |during |at )?(?:the )?(?:evenings?|nights?)", EVENING),
-)  # fmt: skip
+)
 
 CLOCKS = tuple(
     re.compile(pattern)
@@ -73,13 +92,16 @@ CLOCKS = tuple(
         r"\b(?P<hour>\d{1,2})\.(?P<minute>\d{2}) ?(?P<half>am|pm)?\b(?![./])",
         r"\b(?P<hour>\d{1,2})(?P<minute>\d{2}) ?(?P<half>am|pm)\b",
         r"\bhalf (?:past )?(?P<hour>\d{1,2}) ?(?P<half>am|pm)?\b(?P<half_past>)",
-        r"\b(?:1 |a )?(?P<past>quarter|\d{1,2}(?= minutes? )|5|10|20|25)(?: minutes?)? past (?P<hour>\d{1,2}) ?(?P<half>am|pm)?\b",
-        r"\b(?:1 |a )?(?P<till>quarter|\d{1,2}(?= minutes? )|20|25)(?: minutes?)? (?:to|until|before|of) (?P<hour>\d{1,2}|noon) ?(?P<half>am|pm)?\b",
+        r"\b(?:1 |a )?(?P<past>quarter|\d{1,2}(?= minutes? )|5|10|20|25)(?: minutes?)? past "
+        r"(?P<hour>\d{1,2}) ?(?P<half>am|pm)?\b",
+        r"\b(?:1 |a )?(?P<till>quarter|\d{1,2}(?= minutes? )|20|25)(?: minutes?)? (?:to|until|before|of) "
+        r"(?P<hour>\d{1,2}|noon) ?(?P<half>am|pm)?\b",
         r"\b(?:1 |a )?(?P<past>quarter) after (?P<hour>\d{1,2}) ?(?P<half>am|pm)?\b",
         r"\b(?P<hour>\d{1,2}) ?oclock ?(?P<half>am|pm)?(?: sharp)?\b",
         r"\b(?P<hour>\d{1,2}) ?(?P<half>am|pm)\b",
         r"\b(?:at|for) (?P<hour>\d{1,2})(?P<minute>[0-5][05])\b(?!\d|[/-])",
-        r"(?<![/\d] )\b(?P<hour>1[0-2]|[1-9]) (?P<minute>oh 5|0 5|10|15|20|30|40|45|50)(?: ?(?P<half>am|pm))?\b(?! (?:of|days?|weeks?|minutes?|\w+ly)|[:/-])",
+        r"(?<![/\d] )\b(?P<hour>1[0-2]|[1-9]) (?P<minute>oh 5|0 5|10|15|20|30|40|45|50)(?: ?(?P<half>am|"
+        r"pm))?\b(?! (?:of|days?|weeks?|minutes?|\w+ly)|[:/-])",
     )
 )
 """Times that are told by their form, most telling first."""

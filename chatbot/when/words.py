@@ -10,36 +10,45 @@ MONTHS = (
     "july", "august", "september", "october", "november", "december",
 )  # fmt: skip
 
+
+def listed(words: str) -> tuple[str, ...]:
+    """Return the words of a text; vocabularies read better without quotes and commas."""
+    return tuple(words.split())
+
+
 _KNOWN = frozenset(
-    [*WEEKDAYS, *(f"{day}s" for day in WEEKDAYS), *MONTHS]
-    + "tomorrow yesterday morning mornings afternoon afternoons evening evenings weekend weekends".split()
+    (
+        *WEEKDAYS,
+        *(f"{day}s" for day in WEEKDAYS),
+        *MONTHS,
+        *listed("tomorrow yesterday morning mornings afternoon afternoons evening evenings weekend weekends"),
+    )
 )
 _LONG = sorted(word for word in _KNOWN if len(word) >= 6)
 
 _SHORT = {
-    **{f"{name}{ending}": day for day, names in zip(WEEKDAYS, (
-        "mon", "tue tues tus", "wed weds wends", "thu thur thurs thrus", "fri", "sat", "sun",
-    )) for name in names.split() for ending in ("", ".")},
-    **{f"{name}{ending}": month for month, names in zip(MONTHS, (
-        "jan", "feb", "mar", "apr", "", "jun", "jul", "aug", "sep sept", "oct", "nov", "dec",
-    )) for name in names.split() for ending in ("", ".")},
-    "tmrw": "tomorrow", "tmr": "tomorrow", "tmw": "tomorrow", "tmrow": "tomorrow", "tom": "tomorrow",
-    "tomo": "tomorrow", "2morrow": "tomorrow", "2moro": "tomorrow", "2mrw": "tomorrow", "tomoz": "tomorrow",
-    "2day": "today", "tday": "today", "2nite": "tonight", "tonite": "tonight", "nite": "night",
-    "aft": "afternoon", "arvo": "afternoon", "eve": "evening", "morn": "morning", "mornin": "morning",
-    "nxt": "next", "wk": "week", "wks": "weeks", "wkend": "weekend", "mo": "month", "hrs": "hours", "hr": "hour",
-    "btw": "between", "btwn": "between", "b4": "before", "bf": "before", "aftr": "after", "arnd": "around",
-    "w/e": "weekend", "noonish": "noon ish", "thru": "through", "til": "until", "till": "until",
-    "any1": "anyone", "wknd": "weekend", "upcoming": "coming",
+    "mon": "monday", "tue": "tuesday", "tues": "tuesday", "wed": "wednesday", "weds": "wednesday",
+    "thu": "thursday", "thur": "thursday", "thurs": "thursday", "fri": "friday", "sat": "saturday",
+    "sun": "sunday", "jan": "january", "feb": "february", "mar": "march", "apr": "april", "jun": "june",
+    "jul": "july", "aug": "august", "sep": "september", "sept": "september", "oct": "october",
+    "nov": "november", "dec": "december", "tmrw": "tomorrow", "tmr": "tomorrow", "tmw": "tomorrow",
+    "tmrow": "tomorrow", "tom": "tomorrow", "tomo": "tomorrow", "2morrow": "tomorrow", "2moro": "tomorrow",
+    "2mrw": "tomorrow", "tomoz": "tomorrow", "2day": "today", "tday": "today", "2nite": "tonight",
+    "tonite": "tonight", "nite": "night", "aft": "afternoon", "arvo": "afternoon", "eve": "evening",
+    "morn": "morning", "mornin": "morning", "nxt": "next", "wk": "week", "wks": "weeks",
+    "wkend": "weekend", "hrs": "hours", "hr": "hour", "btw": "between", "btwn": "between", "b4": "before",
+    "bf": "before", "aftr": "after", "arnd": "around", "w/e": "weekend", "noonish": "noon ish",
+    "thru": "through", "til": "until", "till": "until", "any1": "anyone", "wknd": "weekend",
+    "upcoming": "coming",
 }  # fmt: skip
 
-_UNITS = "one two three four five six seven eight nine ten eleven twelve".split()
+_UNITS = listed("one two three four five six seven eight nine ten eleven twelve")
 _CARDINALS = {word: str(number) for number, word in enumerate(_UNITS, 1)} | {
     "thirteen": "13", "fourteen": "14", "fifteen": "15", "sixteen": "16", "seventeen": "17", "eighteen": "18",
     "nineteen": "19", "twenty": "20", "thirty": "30", "forty": "40", "fourty": "40", "fifty": "50",
 }  # fmt: skip
-_ORDINAL_UNITS = "first second third fourth fifth sixth seventh eighth ninth".split()
-_ORDINALS = dict(zip(_ORDINAL_UNITS, ("1st", "2nd", "3rd", "4th", "5th", "6th", "7th", "8th", "9th"))) | {
+_ORDINAL_UNITS = listed("first second third fourth fifth sixth seventh eighth ninth")
+_ORDINALS = dict(zip(_ORDINAL_UNITS, listed("1st 2nd 3rd 4th 5th 6th 7th 8th 9th"), strict=True)) | {
     "tenth": "10th", "eleventh": "11th", "twelfth": "12th", "thirteenth": "13th", "fourteenth": "14th",
     "fifteenth": "15th", "sixteenth": "16th", "seventeenth": "17th", "eighteenth": "18th",
     "nineteenth": "19th", "twentieth": "20th", "thirtieth": "30th",
@@ -78,15 +87,21 @@ _SPANISH = (
     (r"\b(?:el|los)\b", "the"),
 )
 _SPANISH_NAMES = {
-    **dict(zip("lunes martes miercoles jueves viernes sabado domingo".split(), WEEKDAYS)),
-    **dict(zip(
-        "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre".split(), MONTHS,
-    )),
-    **{word: str(number) for number, word in enumerate(
-        "una dos tres cuatro cinco seis siete ocho nueve diez once doce".split(), 1,
-    ) if word != "once"},
-    "o": "or", "sabados": "saturdays", "domingos": "sundays",
+    **dict(zip(listed("lunes martes miercoles jueves viernes sabado domingo"), WEEKDAYS, strict=True)),
+    **dict(
+        zip(
+            listed(
+                "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre"
+            ),
+            MONTHS,
+            strict=True,
+        )
+    ),
+    "una": "1", "dos": "2", "tres": "3", "cuatro": "4", "cinco": "5", "seis": "6", "siete": "7", "ocho": "8",
+    "nueve": "9", "diez": "10", "doce": "12", "o": "or", "sabados": "saturdays", "domingos": "sundays",
 }  # fmt: skip
+"""Eleven is missing: in an English message "once" is no number."""
+
 _SPANISH_NUMBERS = (
     (r"\b(\d{1,2}) and half\b", r"\1:30"),
     (r"\b(\d{1,2}) and quarter\b", r"\1:15"),
@@ -107,11 +122,10 @@ _PUNCTUATION = tuple(
         (r"(?<=[a-z])[.,](?=\d)|(?<=[a-z])/(?=[a-z])", " "),
         (r"(?<=\d{2}),(?=\d)", ", "),
         (r"&", " and "),
+        (r"@", " at "),
     )
 )
-_COMPOUND = re.compile(
-    rf"\b({'|'.join(_TENS)}) ({'|'.join([*_ORDINAL_UNITS, *_UNITS[:9]])})\b"
-)
+_COMPOUND = re.compile(rf"\b({'|'.join(_TENS)}) ({'|'.join([*_ORDINAL_UNITS, *_UNITS[:9]])})\b")
 _SPEAKS_SPANISH = re.compile(
     r"\b(manana|hoy|lunes|martes|miercoles|jueves|viernes|sabados?|domingos?|semana|mes|tarde|noche|las|los|"
     r"mediodia|antes|despues|cuanto|cualquier|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|"

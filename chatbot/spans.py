@@ -1,0 +1,147 @@
+"""Finds the words of a message that fill an argument, exactly as the patient wrote them."""
+
+import re
+
+from chatbot import when
+
+_VISIT_TYPES = re.compile(
+    r"\b(?:(?:full |complete |comprehensive |routine |annual |yearly |regular |normal |basic |new "
+    r"patient |diabetic |dilated |pediatric |"
+    r"paediatric |kids?'? |kid's |children'?s |child'?s |school |first |medical |yearly )*"
+    r"(?:eye|vision|eyes|sight|retina|retinal|glaucoma|contacts?|contact lens|cl|glasses|dry eye|lens|"
+    r"diabetic) "
+    r"(?:exams?|examination|tests?|check(?: ?-?ups?)?|fitting|screening|follow ?-?up|evaluation|"
+    r"adjustment|refit|appointment|visit|photos?|imaging)|"
+    r"(?:full |comprehensive |routine |annual |yearly |regular |new patient |dilated |pediatric |"
+    r"diabetic )+(?:exam|check ?-?up|visit|appointment)|"
+    r"(?:contact lens|contacts?|cl) (?:fitting|exam|check|follow ?-?up)|follow ?-?up(?: visit| "
+    r"appointment| exam)?|post ?-?op(?: visit| check)?|"
+    r"frame adjustment|adjustment|check ?-?up|fitting|"
+    r"eyes? (?:checked|tested|examined)|(?:get |be )?fitted for contacts?(?: lenses)?|"
+    r"examen(?: de (?:la )?(?:vista|ojos))?|revision de la vista|exam)\b",
+    re.IGNORECASE,
+)
+_PROVIDER = re.compile(
+    r"\b(?:(?:dr|doctor|doc|dra|doctora)\.? (?!who\b|in\b|is\b|for\b|and\b|or\b|to\b|on\b|at\b|about\b|"
+    r"said\b|told\b|appointment|visit)[a-z][a-z'-]+|"
+    r"(?:any|either|whichever|whatever) (?:doctor|dr|provider|optometrist)|(?:any|no) ?(?:one|body)(?= "
+    r"(?:is|works|available))|"
+    r"no preference|whoever(?: is)?(?: available)?|same (?:doctor|dr|one)(?: as last time)?)",
+    re.IGNORECASE,
+)
+_LOCATION = re.compile(
+    r"\b(?:(?:the|your) )?(?!(?:your|the|my|our|this|that|doctors?|dr|eye|post)\b)[a-z]+(?: (?:street|st|"
+    r"ave|avenue|road|park|side|hill))? "
+    r"(?:office|location|clinic|branch)\b|\b(?:downtown|uptown|midtown|main street|main st|riverside|"
+    r"lakeside|westside|eastside)\b",
+    re.IGNORECASE,
+)
+_WHICH_VISIT = re.compile(
+    r"\b(?:my|the|our|that|his|her|(?:my )?(?:son|daughter|kid|child|husband|wife|mom|dad|mother|father)'?s) "
+    r"(?P<which>(?:(?!appointment|appt|exam|visit|to\b|and\b|for\b)[\w':./-]+ ){1,5}?)(?:appointment|"
+    r"appt|apt|exam|visit|fitting|check ?-?up|one|booking|follow ?-?up)\b"
+    r"|\b(?:my|the) (?:contact lens |eye |vision )?(?:fitting|check ?-?up|follow ?-?up)\b",
+    re.IGNORECASE,
+)
+_SAYS_NOTHING = frozenset({"next", "upcoming", "current", "eye", "existing", "scheduled", "an"})
+_ORDER = re.compile(
+    r"\b(?:(?:my|our|the|her|his|their|new|those|mis|(?:my )?(?:son|daughter|kid|child|husband|wife)'?s) "
+    r")*(?:(?:new|other|second|prescription|reading|"
+    r"computer|daily|monthly|trial|progressive|bifocal|kids'?|blue|black|rx|colored) )*"
+    r"(?:glasses|contacts|contact lens(?:es)?|lenses|frames|sunglasses|shades|specs|spectacles|readers|"
+    r"bifocals|progressives|lentes|gafas|anteojos)\b",
+    re.IGNORECASE,
+)
+_INSTEAD_OF = re.compile(r"(.*)\binstead of\b(.*)", re.IGNORECASE)
+_CHOICE = re.compile(
+    r"\b(?:the )?(?:(?:first|second|third|fourth|fifth|last|later|earlier|earliest|latest|other|next|1st|"
+    r"2nd|3rd|4th|middle)(?: (?:one|option|slot|time|choice))?"
+    r"|(?:option |number |no\.? |# ?)\d{1,2}|\d{1,2}(?:[:.]\d{2})?(?: ?[ap]m)?)\b|#\d\b",
+    re.IGNORECASE,
+)
+_EDGE_COURTESY = re.compile(
+    r"^(?:(?:hi|hello|hey|hola|good (?:morning|afternoon|evening)|ok|okay|thanks|thank you|so|um|uh|"
+    r"quick question|just wondering|and|also|oh|but|"
+    r"there|yes|no|wait|actually|well|first|one more thing)\b[\s,.!:-]*)+|"
+    r"[\s,.!-]*(?:\b(?:thanks|thank you|thx|ty|gracias|please|pls)(?: so much| in advance)?[\s.!]*)+$",
+    re.IGNORECASE,
+)
+_FILLERS_OF_ANSWER = re.compile(
+    r"^(?:(?:i think|i guess|i'd like|i would like|i want|i need|it's|its|it is|that's|for|just|the one|"
+    r"probably|maybe|um|uh|let's do|lets do|make it|how about|"
+    r"can we do|could we do|what about|please|my|a|an|the|with|at|i'll take|ill take|give me|yes|ok|sure|"
+    r"to see|see|no)\b[\s,]*)+",
+    re.IGNORECASE,
+)
+LONGEST_ANSWER = 8
+"""Words of a message that can as a whole be the answer to what was asked."""
+
+
+def every(text: str) -> dict[str, str]:
+    """Return every argument that is easily seen in a text."""
+    found = {
+        "visit_type": _first(_VISIT_TYPES, text),
+        "slot": when.find(text),
+        "provider": _first(_PROVIDER, text),
+        "location": _first(_LOCATION, text),
+        "appointment": which_visit(text),
+        "order": _first(_ORDER, text),
+    }
+    return {name: span.strip() for name, span in found.items() if span and span.strip()}
+
+
+def moved(text: str) -> dict[str, str]:
+    """Return the arguments of a request to move a visit: what is moved, and to when."""
+    if match := _INSTEAD_OF.match(text):
+        wanted, given_up = match.groups()
+        return every(wanted) | ({"appointment": said} if (said := when.find(given_up)) else {})
+    visit = which_visit(text)
+    rest_from = text.find(visit) + len(visit) if visit else 0
+    found = every(text[:rest_from]) | every(text[rest_from:]) if visit else every(text)
+    found.pop("appointment", None)
+    if visit:
+        found["appointment"] = visit
+        found.pop("slot", None)
+        if slot := when.find(text[rest_from:]):
+            found["slot"] = slot
+    else:
+        found |= _from_to(text)
+    return {name: span for name, span in found.items() if span}
+
+
+def _from_to(text: str) -> dict[str, str]:
+    """Return "tuesday" and "friday" for "from tuesday to friday" and for "can't on tuesday, friday?"."""
+    parts = re.split(r"\bto\b", text, maxsplit=1, flags=re.IGNORECASE)
+    if len(parts) == 2 and (old := when.find(parts[0])) and (new := when.find(parts[1])):
+        return {"appointment": old, "slot": new}
+    runs = when.find_all(text)
+    return {"appointment": runs[0], "slot": runs[-1]} if len(runs) > 1 else {}
+
+
+def which_visit(text: str) -> str | None:
+    """Return the words that tell one visit from the others: "my tuesday appointment"."""
+    for match in _WHICH_VISIT.finditer(text):
+        words = (match["which"] or "").split()
+        if match["which"] is None or any(word.casefold() not in _SAYS_NOTHING for word in words):
+            return match.group()
+    return None
+
+
+def question(text: str) -> str:
+    """Return a question without the manners around it."""
+    return _EDGE_COURTESY.sub("", text).strip(" ,") or text.strip()
+
+
+def answer(text: str, asked: str) -> str | None:
+    """Return the words of a short message that answer what was asked; None for a long one or a question."""
+    if asked == "slot" and (choice := _first(_CHOICE, text)):
+        return choice
+    stripped = question(text)
+    if "?" in text or len(stripped.split()) > LONGEST_ANSWER:
+        return None
+    return _FILLERS_OF_ANSWER.sub("", stripped).strip(" .,!") or None
+
+
+def _first(pattern: re.Pattern[str], text: str) -> str | None:
+    match = pattern.search(text)
+    return match.group() if match else None
