@@ -27,7 +27,8 @@ SUGGESTIONS = (
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     if request.patient:
-        return render(request, "eyecare/home.html", _what_is_next(request.patient))
+        shown = _what_is_next(request.patient) | {"balance_cents": _balance_cents(request)}
+        return render(request, "eyecare/home.html", shown)
     return render(request, "eyecare/welcome.html", {"tab": "home", "places": _places()})
 
 
@@ -47,10 +48,17 @@ def _what_is_next(patient: Patient) -> dict[str, object]:
         "visit": upcoming[0] if upcoming else None,
         "later_visits": upcoming[1:],
         "orders": [(order, stages.progress(order)) for order in orders[:2]],
-        "balance_cents": billing.balance_cents(patient.payer),
         "notices": Notice.objects.current()[:3],
         "suggestions": SUGGESTIONS,
     }
+
+
+def _balance_cents(request: HttpRequest) -> int | None:
+    """Return what is owed, or None when somebody else pays whose ledger is not for these eyes."""
+    try:
+        return billing.balance_cents(billing.payer_for(request.patient, request.user))
+    except billing.SomeoneElsePays:
+        return None
 
 
 def _greeting() -> str:

@@ -17,3 +17,9 @@ def demo_logins() -> list[cast.Member]:
 @register.simple_tag
 def demo_password() -> str:
     return cast.PASSWORD if settings.DEMO else ""
+
+
+@register.simple_tag
+def demo_phones() -> list[cast.Member]:
+    """Return whose phone a newcomer may play: one of the cast for each number."""
+    return list({member.phone: member for member in reversed(cast.PATIENTS)}.values())[::-1]
