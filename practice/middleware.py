@@ -10,6 +10,9 @@ from practice import audit, services
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
+CHANNELS = {"/admin/": "staff", "/api/": "api", "/webhooks/": "webhook"}
+"""What the record calls a request, by where it goes; all others come from the portal."""
+
 
 class PracticeTime:
     """Shows and reads every time on the practice's wall clock."""
@@ -23,13 +26,21 @@ class PracticeTime:
 
 
 class AuditContext:
-    """Names the account and the network address behind every write of a request."""
+    """Names the account and the network address behind every write of a request.
+
+    The account is asked for at the write: a request that writes nothing is spared the query, and one
+    that signs in by a token or a form is known by then.
+    """
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        account = str(request.user.pk or "") if hasattr(request, "user") else ""
-        channel = "staff" if request.path.startswith("/admin/") else "web"
-        with audit.acting(account=account, channel=channel, address=request.META.get("REMOTE_ADDR", "")):
+        address = request.META.get("REMOTE_ADDR", "")
+        channel = next((name for path, name in CHANNELS.items() if request.path.startswith(path)), "web")
+
+        def who() -> audit.Actor:
+            return audit.Actor(str(request.user.pk or ""), channel, address)
+
+        with audit.acting_as(who):
             return self.get_response(request)

@@ -6,6 +6,7 @@ from django.test import RequestFactory
 from eyecare.errors import Invalid, NotFound
 from patients import services
 from patients.models import Consent, Patient
+from practice import services as practice_services
 from tests.factories import PatientFactory
 
 
@@ -43,6 +44,7 @@ def test_the_own_record_comes_first_and_those_cared_for_follow(ana, mia, ben):
 
 
 def test_finding_whom_an_account_may_act_for_takes_one_query(ana, mia, django_assert_num_queries):
+    practice_services.time_zone()  # from the cache from here on
     with django_assert_num_queries(1):
         assert [person.payer for person in services.patients_of(ana.account)] == [ana, ana]
 
