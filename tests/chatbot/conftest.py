@@ -1,9 +1,11 @@
 """A model host that really listens, with a model of random weights."""
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
 from chatbot.modelhost.app import Host
 from chatbot.modelhost.lane import Lane
@@ -28,3 +30,18 @@ def tiny_host(tiny_gguf: Path) -> Iterator[str]:
     )
     with serving.listening(host) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def chroma_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Chroma server that runs for these tests alone."""
+    with serving.chroma(tmp_path_factory.mktemp("chroma")) as url:
+        yield url
+
+
+@pytest.fixture
+def vectors(chroma_server: str, settings: Settings) -> None:
+    """Empty collections of this test's own, filled by counting words."""
+    settings.CHROMA_URL = chroma_server
+    settings.EMBEDDINGS_BACKEND = "chatbot.backends.memory.WordEmbedder"
+    settings.EMBEDDINGS_MODEL = f"words-{uuid.uuid4().hex}"

@@ -1,8 +1,13 @@
 """Runs a model host on a free port, and engines whose pace a test decides."""
 
+import os
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -34,6 +39,41 @@ def _address(server: uvicorn.Server, host: Host) -> str:
         pause.wait(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     return f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def chroma(path: Path, port: int = 0) -> Iterator[str]:
+    """Run a Chroma server until the block ends; yields its address once it answers."""
+    port = port or _free_port()
+    where = ["--host", "127.0.0.1", "--port", str(port), "--path", str(path)]
+    server = subprocess.Popen(
+        [Path(sys.executable).with_name("chroma"), "run", *where],
+        stdout=subprocess.DEVNULL,
+        env=os.environ | {"ANONYMIZED_TELEMETRY": "False"},
+    )
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/api/v2/heartbeat")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def _wait_for(url: str) -> None:
+    pause = threading.Event()
+    for _ in range(300):
+        with suppress(httpx.TransportError):
+            if httpx.get(url).is_success:
+                return
+        pause.wait(0.1)
+    raise TimeoutError(url)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 class WordEngine:
