@@ -99,6 +99,8 @@ class GgufModel:
     def _load(self) -> None:
         parameters = llama_cpp.llama_model_default_params()
         parameters.n_gpu_layers = 999  # every layer, where the library was built for a GPU
+        if b"AMX_INT8 = 1" in llama_cpp.llama_print_system_info():
+            parameters.use_extra_bufts = False  # its AMX kernels for quantized weights end the process
         model = llama_cpp.llama_model_load_from_file(str(self.path).encode(), parameters)
         if not model:
             raise ValueError(f"llama.cpp cannot load {self.path}.")
