@@ -95,7 +95,6 @@ class ChatMessage(models.Model):
         ASSISTANT = "assistant", _("assistant")
         STAFF = "staff", _("staff")
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
     author = models.CharField(max_length=10, choices=Author)
     account = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
@@ -118,8 +117,9 @@ class ChatMessage(models.Model):
     created_at = models.DateTimeField(default=clock.now)
 
     class Meta:
-        ordering = ["created_at", "id"]
-        indexes = [models.Index(fields=["conversation", "created_at"], name="chat_in_order")]
+        # the order of writing, also where a stopped clock gives every line the same moment
+        ordering = ["id"]
+        indexes = [models.Index(fields=["conversation", "id"], name="chat_in_order")]
         constraints = [
             models.UniqueConstraint(
                 fields=["channel", "provider_id"],

@@ -1,0 +1,60 @@
+"""Who understands a message: the model, keywords, or the nearest example; a setting decides."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from chatbot import backends, grammar, prompt, rules
+from chatbot.backends.base import ModelRefused, ModelUnavailable
+from chatbot.commands import Command, ToolOutline
+
+logger = logging.getLogger(__name__)
+
+ANSWER_TOKENS = 96
+"""Tokens of a model's answer: three commands with their spans."""
+
+Outlines = Sequence[ToolOutline]
+
+
+@dataclass(frozen=True)
+class Understood:
+    """What a message means, and who said so."""
+
+    commands: list[Command]
+    engine: str
+
+
+def understand(turn: prompt.Turn, tools: Outlines, *, engine: str = "") -> Understood:
+    """Return the commands in a message; keywords stand in when the model is down, late or unreadable."""
+    name = engine or settings.ASSISTANT_ENGINE
+    try:
+        return Understood(_ENGINES[name](turn, tools), name)
+    except (ModelUnavailable, ModelRefused, prompt.Unreadable) as error:
+        logger.warning("The %s engine gave no commands: %s", name, type(error).__name__)
+        return Understood(rules.understand(turn, tools), "rules")
+
+
+def _by_model(turn: prompt.Turn, tools: Outlines) -> list[Command]:
+    answer = backends.chat_backend().complete(
+        prompt.render(turn, tools, prompt.Style(settings.LLM_PROMPT_STYLE)),
+        schema=grammar.command_schema(tools),
+        grammar=grammar.command_grammar(tools, turn.message),
+        max_tokens=ANSWER_TOKENS,
+        deadline_seconds=settings.LLM_DEADLINE_SECONDS,
+    )
+    return prompt.read(answer, message=turn.message, tools=tools)
+
+
+def _by_examples(turn: prompt.Turn, tools: Outlines) -> list[Command]:
+    from chatbot import retrieval
+
+    return retrieval.understand(turn, tools, embedder=backends.embedder())
+
+
+_ENGINES: dict[str, Callable[[prompt.Turn, Outlines], list[Command]]] = {
+    "model": _by_model,
+    "rules": rules.understand,
+    "retrieval": _by_examples,
+}

@@ -1,0 +1,116 @@
+"""Who is speaking: on the portal the session says it, by text the phone and the date of birth do."""
+
+from django.db.models import F
+
+from chatbot import stack
+from chatbot.arguments import Choice, Question
+from chatbot.filling import Asking
+from chatbot.models import Conversation
+from chatbot.tools import Tool
+from chatbot.when import read_birth_date
+from eyecare import clock
+from eyecare.errors import Refusal
+from patients import services as patients
+from patients.models import Patient
+from practice import services as practice
+
+TRIES = 5
+"""Dates of birth that may be tried in one text conversation; then a person takes over."""
+
+
+class NotKnown(Refusal):
+    """Nobody's record is open in this conversation."""
+
+    code = "not_known"
+    status = 403
+
+
+class TriesUsedUp(Refusal):
+    """The date of birth was wrong too often."""
+
+    code = "tries_used_up"
+    status = 403
+
+
+def missing_for(tool: Tool, conversation: Conversation) -> Asking | None:
+    """Return what the patient must be asked before a tool may run; raises NotKnown, TriesUsedUp."""
+    if tool.is_for_anyone:
+        return None
+    if conversation.channel == Conversation.Channel.WEB:
+        return _on_the_portal(conversation)
+    return _by_text(tool, conversation)
+
+
+def _on_the_portal(conversation: Conversation) -> None:
+    if conversation.patient is None:
+        raise NotKnown(
+            "Please sign in first, so that I know whose record to open. Questions are open to everyone."
+        )
+
+
+def _by_text(tool: Tool, conversation: Conversation) -> Asking | None:
+    people = patients.with_phone(conversation.phone)
+    if not people:
+        raise NotKnown(
+            f"I do not know this phone number. Please call us at {phone_words()} so that we can add it."
+        )
+    if conversation.patient not in people:
+        conversation.patient = people[0] if len(people) == 1 else None
+    if conversation.patient is None:
+        choices = [Choice(person.first_name, str(person.pk)) for person in people]
+        return Asking(stack.PERSON, Question("Who is this about?", choices))
+    needs_birth_date = tool.is_private or len(people) > 1
+    if needs_birth_date and conversation.identity_checked_at is None:
+        return _birth_date(conversation)
+    return None
+
+
+def _birth_date(conversation: Conversation) -> Asking:
+    if conversation.identity_tries >= TRIES:
+        raise TriesUsedUp("I could not check who you are. A colleague will get in touch with you.")
+    name = conversation.patient.first_name if conversation.patient else "the patient"
+    question = f"To keep the record private: what is {name}'s date of birth (month, day, year)?"
+    return Asking(stack.BIRTH_DATE, Question(question))
+
+
+def choose(conversation: Conversation, patient_id: str) -> None:
+    """Take one of the people of this phone; what was checked for another no longer counts."""
+    people = patients.with_phone(conversation.phone)
+    conversation.patient = next((person for person in people if str(person.pk) == patient_id), None)
+    conversation.identity_checked_at = None
+
+
+def check_birth_date(conversation: Conversation, text: str) -> bool:
+    """Say whether the text is the patient's date of birth; every readable date uses up a try.
+
+    Raises NotUnderstood when it is no date, TriesUsedUp after the last try.
+    """
+    born = read_birth_date(text, clock.today())
+    row = Conversation.objects.filter(pk=conversation.pk)
+    if not row.filter(identity_tries__lt=TRIES).update(identity_tries=F("identity_tries") + 1):
+        raise TriesUsedUp("I could not check who you are. A colleague will get in touch with you.")
+    conversation.identity_tries += 1
+    if conversation.patient is None or not patients.birth_matches(conversation.patient, born):
+        return False
+    conversation.identity_checked_at = clock.now()
+    return True
+
+
+def acts_for_another(conversation: Conversation) -> bool:
+    """Say whether more than one person could be meant, so that a read-back should name who is."""
+    patient = conversation.patient
+    if patient is None:
+        return False
+    if conversation.channel == Conversation.Channel.WEB:
+        return conversation.account_id is not None and patient.account_id != conversation.account_id
+    return len(patients.with_phone(conversation.phone)) > 1
+
+
+def phone_words() -> str:
+    """Return the practice's phone as patients dial it."""
+    return practice.current().phone.as_national
+
+
+def audience(patient: Patient | None) -> str:
+    """Return whose documents may be quoted."""
+    return "patients" if patient else "everyone"

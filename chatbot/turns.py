@@ -1,0 +1,359 @@
+"""One turn: a message becomes commands, commands move the open tasks, and one reply comes out."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from chatbot import engines, identity, plain, reminders, sayings, stack
+from chatbot.arguments import Choice
+from chatbot.commands import Command
+from chatbot.drafts import Draft
+from chatbot.models import ChatMessage, Conversation
+from chatbot.prompt import Turn as Prompt
+from chatbot.prompt import normalise
+from chatbot.stack import Stack, Task
+from chatbot.tools import Tool, registry
+from chatbot.triage import Sign
+from chatbot.when import NotUnderstood
+from chatbot.work import Work
+from eyecare.errors import Refusal
+
+MISSES_BEFORE_MENU = 2
+MISSES_BEFORE_PERSON = 4
+"""Turns in a row that were not understood."""
+
+HANDOFF = "handoff"
+
+
+@dataclass
+class Turn:
+    """What the assistant makes of one message. It writes nothing itself, only the tools do."""
+
+    conversation: Conversation
+    text: str
+    stack: Stack
+    turn_id: str
+    sign: Sign | None = None
+    last_reply: ChatMessage | None = None
+    engine: str = ""
+    draft: Draft = field(default_factory=Draft)
+
+    def __post_init__(self) -> None:
+        self.message = normalise(self.text)
+        self.work = Work(self.conversation, self.stack, self.draft, self.message, self.turn_id)
+        self.suggested, self.menu, self.asked = self.stack.suggested, self.stack.menu, self.stack.asked
+        self.is_missed = False
+
+    def take(self) -> Draft | None:
+        """Return the reply; None when a person has the conversation and nothing must be said."""
+        if self.sign:
+            self._warn(self.sign)
+            return self.draft
+        if self.conversation.status == Conversation.Status.STAFF:
+            return None
+        self.stack.forget_side_questions()
+        if not (self._answers_a_check() or self._answers_a_reminder()):
+            self._follow(self._plain() or self._understood())
+        self.stack.misses = self.stack.misses if self.is_missed else 0
+        self._leave_one_question()
+        return self.draft
+
+    def _warn(self, sign: Sign) -> None:
+        """Give the approved advice word for word; nothing routine goes on."""
+        self.draft.commands.append(Command("urgent"))
+        self.work.hand_over(sign.advice, f"red flag: {sign.name}", urgent=True)
+        phone = identity.phone_words()
+        if phone not in sign.advice:
+            self.draft.say(sayings.our_phone(phone))
+
+    # What needs no understanding
+
+    def _answers_a_check(self) -> bool:
+        """Take the date of birth that was asked for; anything without one is read like any message."""
+        top = self.stack.top
+        if top is None or top.asked != stack.BIRTH_DATE:
+            return False
+        try:
+            matches = identity.check_birth_date(self.conversation, self.message)
+        except NotUnderstood:
+            return False
+        except identity.TriesUsedUp as refusal:
+            self.work.hand_over(refusal.sentence, "the date of birth did not match")
+            return True
+        if not matches:
+            self.draft.say(sayings.WRONG_BIRTH_DATE)
+        self.work.advance(top)
+        return True
+
+    def _answers_a_reminder(self) -> bool:
+        try:
+            reply = reminders.answered(self.conversation, self.message, self.work.context(), self._asked_at)
+        except Refusal as refusal:
+            self.draft.say(refusal.sentence)
+            return True
+        if reply:
+            self.work.take_over(reply)
+        return reply is not None
+
+    @property
+    def _asked_at(self) -> datetime | None:
+        """Return when the assistant asked what is open now, None when nothing is."""
+        return (
+            self.last_reply.created_at if self.last_reply and (self._open_question or self._offered) else None
+        )
+
+    def _plain(self) -> list[Command]:
+        """Return what was answered plainly: a choice from those offered, yes or no, manners."""
+        if (choice := self._picked(self.message)) and (command := self._meaning(choice)):
+            return [command]
+        agrees = plain.yes_or_no(self.message)
+        if agrees is not None and self._open_question:
+            return [Command("yes" if agrees else "no")]
+        manners = plain.courtesy(self.message)
+        return [Command(manners.value)] if manners else []
+
+    @property
+    def _open_question(self) -> str:
+        return self.stack.top.asked if self.stack.top else self.asked or self.suggested
+
+    @property
+    def _offered(self) -> list[Choice]:
+        return self.stack.top.offered if self.stack.top else self.menu
+
+    def _picked(self, words: str) -> Choice | None:
+        labels = [choice.label for choice in self._offered]
+        exact = [label for label in labels if label.casefold() == words.casefold()]
+        place = labels.index(exact[0]) if exact else plain.picked(words, labels)
+        return None if place is None else self._offered[place]
+
+    def _meaning(self, choice: Choice) -> Command | None:
+        """Return the command that a choice stands for; None when its label must be read like a message."""
+        if choice.key in _FOLLOWED or registry.get(choice.key):
+            return Command(choice.key)
+        top = self.stack.top
+        return Command("set", {top.asked: choice.label}) if top else None
+
+    def _understood(self) -> list[Command]:
+        understood = engines.understand(self._prompt, registry.outlines(), engine=self.engine)
+        self.draft.engine = understood.engine
+        return understood.commands
+
+    @property
+    def _prompt(self) -> Prompt:
+        top = self.stack.top
+        asked = top.asked if top else self.asked
+        return Prompt(
+            message=self.message,
+            task=top.tool if top else "",
+            asked="" if asked == stack.PERSON else asked,
+            last="" if top else self.stack.last,
+            reply=self.last_reply.text if self.last_reply else "",
+        )
+
+    # What the commands do
+
+    def _follow(self, commands: list[Command]) -> None:
+        self.draft.commands += commands
+        for command in _without_hasty_yes(commands, self.stack.top):
+            if tool := registry.get(command.name):
+                self._start(tool, command)
+            else:
+                _FOLLOWED[command.name](self, command)
+
+    def _start(self, tool: Tool, command: Command) -> None:
+        if self.conversation.is_urgent and tool.asks_first:
+            self.draft.say(sayings.call_first(identity.phone_words()))
+            return
+        touched = {name: key for name, key in self.stack.touched.items() if tool.argument(name)}
+        is_open = any(task.tool == tool.name for task in self.stack.tasks)
+        self.work.open(Task(tool.name, dict(command.arguments), {} if is_open else touched))
+
+    def _set(self, command: Command) -> None:
+        """Give the words to the nearest open task that has such arguments."""
+        for task in reversed(self.stack.tasks):
+            tool = registry.tools()[task.tool]
+            known = {name: words for name, words in command.arguments.items() if tool.argument(name)}
+            choice = self._picked(command.arguments.get(task.asked, "")) if task is self.stack.top else None
+            if known or choice:
+                self._fill(task, known, choice)
+                return
+        self._miss(command)
+
+    def _fill(self, task: Task, words: dict[str, str], choice: Choice | None) -> None:
+        if choice:
+            words.pop(task.asked, None)
+        task.said |= words
+        if choice and task.asked == stack.PERSON:
+            identity.choose(self.conversation, choice.key)
+        if choice and task.asked != stack.PERSON:
+            self.work.pick(task, choice)
+        else:
+            self.work.advance(task)
+
+    def _yes(self, command: Command) -> None:
+        top = self.stack.top
+        if top and top.asked == stack.CONFIRMATION:
+            self.work.advance(top, agreed=True)
+        elif top and len(top.offered) == 1:
+            self._fill(top, {}, top.offered[0])
+        elif self.suggested:
+            self._follow([Command(self.suggested)])
+        elif top is None:
+            self._welcome(sayings.WHAT_CAN_I_DO)
+
+    def _no(self, command: Command) -> None:
+        top = self.stack.top
+        if top is None:
+            self.draft.say(sayings.GOODBYE if self.asked else sayings.LEFT_AS_IT_IS)
+        elif top.asked == stack.CONFIRMATION:
+            self._decline(top)
+        elif (argument := registry.tools()[top.tool].argument(top.asked)) and argument.is_optional:
+            top.unask()
+            self.work.advance(top)
+        elif argument and top.offered:
+            self.work.offer_more(top, top.asked)
+        else:
+            self._stop(command)
+
+    def _decline(self, task: Task) -> None:
+        """After a no to the read-back, offer other times; a task without any is given up."""
+        narrowed = [
+            argument for argument in registry.tools()[task.tool].arguments if argument.kind.depends_on
+        ]
+        if narrowed:
+            self.work.offer_more(task, narrowed[-1].name)
+        else:
+            self.stack.close(task, finished=False)
+            self.draft.say(sayings.LEFT_AS_IT_IS)
+
+    def _stop(self, command: Command) -> None:
+        if self.stack.top:
+            self.stack.close(self.stack.top, finished=False)
+        self.draft.say(sayings.STOPPED)
+
+    def _more(self, command: Command) -> None:
+        top = self.stack.top
+        if top is None:
+            self._miss(command)
+        elif top.asked == stack.CONFIRMATION:
+            self._decline(top)
+        else:
+            self.work.offer_more(top, top.asked)
+
+    def _repeat(self, command: Command) -> None:
+        self._keep_side_questions()
+        if self.last_reply is None:
+            self.draft.say(sayings.NOTHING_TO_REPEAT)
+        elif self.stack.top is None:
+            self.draft.say(self.last_reply.text)
+
+    def _handoff(self, command: Command) -> None:
+        is_waiting = self.conversation.status == Conversation.Status.WAITING
+        sentence = sayings.PERSON_KNOWS if is_waiting else sayings.PERSON_COMES
+        self.work.hand_over(sentence, "the patient asked for a person")
+
+    def _urgent(self, command: Command) -> None:
+        sentence = sayings.may_be_urgent(identity.phone_words())
+        self.work.hand_over(sentence, "may be urgent", urgent=True)
+
+    def _greet(self, command: Command) -> None:
+        patient = self.conversation.patient
+        self._welcome(sayings.greeting(patient.first_name if patient else ""))
+
+    def _thanks(self, command: Command) -> None:
+        self.draft.say(sayings.THANKS)
+
+    def _goodbye(self, command: Command) -> None:
+        self.draft.say(sayings.GOODBYE)
+
+    def _welcome(self, sentence: str) -> None:
+        """Say what can be done, unless something is open already."""
+        if self.stack.top is None:
+            self.draft.say(sentence)
+            self.stack.menu = self._can_do()
+
+    def _can_do(self) -> list[Choice]:
+        patient = self.conversation.patient
+        is_text = self.conversation.channel == Conversation.Channel.SMS
+        tools = registry.tools().values()
+        return [Choice(tool.label, tool.name) for tool in tools if patient or is_text or tool.is_for_anyone]
+
+    def _miss(self, command: Command) -> None:
+        """Try the message as the answer to what was asked; else say so, and after a while offer a way out."""
+        top = self.stack.top
+        if top and self.work.read_as_answer(top, self.message):
+            return
+        self.is_missed = True
+        self.stack.misses += 1
+        phone = identity.phone_words()
+        if self.conversation.status == Conversation.Status.WAITING:
+            self.draft.say(sayings.PERSON_KNOWS)
+        elif self.stack.misses >= MISSES_BEFORE_PERSON:
+            self.work.hand_over(sayings.given_up(phone), "the assistant did not understand")
+        elif self.stack.misses >= MISSES_BEFORE_MENU:
+            self.draft.say(sayings.lost(phone))
+            self._offer_a_way_out()
+        else:
+            self._keep_side_questions()
+            self.draft.say(sayings.NOT_UNDERSTOOD)
+
+    def _offer_a_way_out(self) -> None:
+        person = Choice(sayings.TALK_TO_A_PERSON, HANDOFF)
+        if top := self.stack.top:
+            top.offered = [*(choice for choice in top.offered if choice != person), person]
+        else:
+            self.stack.menu = [*self._can_do(), person]
+
+    def _keep_side_questions(self) -> None:
+        self.stack.suggested, self.stack.menu, self.stack.asked = self.suggested, self.menu, self.asked
+
+    # What stands at the end
+
+    def _leave_one_question(self) -> None:
+        """End with the one question that is open, the newest task's."""
+        top = self.stack.top
+        if top is None:
+            self._offer_anything_else()
+        elif top.asked:
+            if self.draft.parts and top not in self.work.asked and not self.is_missed:
+                self.draft.say(sayings.BACK)
+            self.draft.say(top.question)
+            self.draft.choices = list(top.offered)
+        if not self.draft.parts:
+            self.draft.say(sayings.WHAT_CAN_I_DO)
+
+    def _offer_anything_else(self) -> None:
+        self.draft.choices = list(self.stack.menu)
+        if self.draft.effects and not (self.stack.suggested or self.draft.handoff):
+            self.draft.say(sayings.ANYTHING_ELSE)
+            self.stack.asked = stack.ANYTHING_ELSE
+
+
+Follower = Callable[[Turn, Command], None]
+
+_FOLLOWED: dict[str, Follower] = {
+    "set": Turn._set,
+    "yes": Turn._yes,
+    "no": Turn._no,
+    "stop": Turn._stop,
+    "more": Turn._more,
+    "repeat": Turn._repeat,
+    HANDOFF: Turn._handoff,
+    "urgent": Turn._urgent,
+    "greet": Turn._greet,
+    "thanks": Turn._thanks,
+    "goodbye": Turn._goodbye,
+    "unclear": Turn._miss,
+}
+"""What each general command does; the names are those of `commands.GENERAL_COMMANDS`."""
+
+_SPEAKS_AGAINST_YES = frozenset({"set", "no", "stop", "more", "urgent", HANDOFF})
+
+
+def _without_hasty_yes(commands: list[Command], top: Task | None) -> Iterable[Command]:
+    """Leave a yes out that comes with a change: "yes but at 4" agrees to nothing that was read back."""
+    if top is None or top.asked != stack.CONFIRMATION:
+        return commands
+    names = {command.name for command in commands}
+    is_hasty = bool(names & (_SPEAKS_AGAINST_YES | {top.tool}))
+    return [command for command in commands if not (is_hasty and command.name == "yes")]

@@ -1,0 +1,155 @@
+"""Moves one open task on: checks who asks, asks for what is missing, reads back, runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.urls import reverse
+
+from chatbot import identity, sayings
+from chatbot.arguments import Choice, ToolContext
+from chatbot.drafts import Draft
+from chatbot.filling import Asking, Filling
+from chatbot.models import Conversation
+from chatbot.stack import Stack, Task
+from chatbot.tools import Card, Reply, Tool, registry
+from eyecare import clock
+from eyecare.errors import Refusal
+
+YES_OR_NO = [Choice("Yes", "yes"), Choice("No", "no")]
+
+
+@dataclass
+class Work:
+    """The tasks of one turn. `asked` are those whose question is new in this turn."""
+
+    conversation: Conversation
+    stack: Stack
+    draft: Draft
+    message: str
+    turn_id: str
+    asked: list[Task] = field(default_factory=list)
+
+    def open(self, task: Task) -> None:
+        self.advance(self.stack.open(task))
+
+    def advance(self, task: Task, *, agreed: bool = False) -> None:
+        """Take a task as far as it goes without the patient; `agreed` answers its read-back."""
+        tool, filling = self._filling(task)
+        try:
+            asking = identity.missing_for(tool, self.conversation) or filling.proceed()
+            if asking:
+                self._ask(task, asking)
+            else:
+                self._finish(task, filling, agreed=agreed)
+        except identity.NotKnown as refusal:
+            self._turn_away(task, refusal)
+        except identity.TriesUsedUp as refusal:
+            self.hand_over(refusal.sentence, "the date of birth did not match")
+        except Refusal as refusal:
+            self.draft.say(refusal.sentence)
+            self.stack.close(task, finished=False)
+
+    def pick(self, task: Task, choice: Choice) -> None:
+        """Take one of the choices that a task offered."""
+        tool, filling = self._filling(task)
+        argument = tool.argument(task.asked)
+        if argument and (asking := filling.pick(argument, choice)):
+            self._ask(task, asking)
+        else:
+            self.advance(task)
+
+    def offer_more(self, task: Task, name: str) -> None:
+        """Offer choices other than those that were refused."""
+        tool, filling = self._filling(task)
+        argument = tool.argument(name)
+        if argument is None:
+            return
+        asking = filling.more(argument)
+        if not asking.question.choices:
+            self.draft.say(sayings.NO_OTHERS)
+            return
+        task.filled.pop(name, None)
+        self._ask(task, asking)
+
+    def read_as_answer(self, task: Task, text: str) -> bool:
+        """Try the whole message as the answer to what was asked; say whether it could be read."""
+        tool, filling = self._filling(task)
+        argument = tool.argument(task.asked)
+        if argument is None or not filling.can_read(argument, text):
+            return False
+        task.said[task.asked] = text
+        self.advance(task)
+        return True
+
+    def take_over(self, reply: Reply) -> None:
+        """Make a tool's reply part of the turn's, and go on where it points."""
+        self.draft.add(reply)
+        self.stack.touched |= {effect.object: effect.id for effect in reply.effects}
+        if isinstance(reply.start, tuple):
+            name, keys = reply.start
+            self.open(Task(name, filled=dict(keys)))
+            return
+        self.stack.suggested = reply.start or ""
+        self.stack.menu = list(reply.choices) or (YES_OR_NO if reply.start else [])
+
+    def hand_over(self, sentence: str, reason: str, *, urgent: bool = False) -> None:
+        """Leave the conversation to a person; nothing stays open."""
+        self.draft.say(sentence)
+        self.draft.handoff = reason
+        self.draft.urgent |= urgent
+        self.stack.give_up()
+
+    def context(self, task: Task | None = None) -> ToolContext:
+        """Return what tools may know; one confirmed action keeps its key however often it is tried."""
+        action = (task and task.pending) or self.turn_id
+        return ToolContext(
+            channel=self.conversation.channel,
+            actor=self.conversation.account,
+            idempotency_key=f"{self.conversation.pk}:{action}",
+            message=self.message,
+            now=clock.now(),
+            audience=identity.audience(self.conversation.patient),
+        )
+
+    def _filling(self, task: Task) -> tuple[Tool, Filling]:
+        tool = registry.tools()[task.tool]
+        return tool, Filling(task, tool, self.conversation.patient, self.context(task))
+
+    def _ask(self, task: Task, asking: Asking) -> None:
+        task.ask(asking.argument, asking.question)
+        self.asked.append(task)
+
+    def _finish(self, task: Task, filling: Filling, *, agreed: bool) -> None:
+        question = self._read_back(filling.tool, filling.complete_values)
+        if question and not (agreed and question == task.question):
+            task.read_back(question, YES_OR_NO)
+            self.asked.append(task)
+            return
+        reply = self._run(task, filling)
+        if asking := filling.ask_after_refusal(reply):
+            self._ask(task, asking)
+            return
+        self.stack.close(task, finished=reply.kind != "refuse")
+        self.take_over(reply)
+
+    def _run(self, task: Task, filling: Filling) -> Reply:
+        try:
+            return filling.tool.run(filling.patient, filling.complete_values, self.context(task))
+        except Refusal as refusal:
+            return Reply.refuse(refusal.sentence, refusal.alternatives)
+
+    def _read_back(self, tool: Tool, values: Mapping[str, Any]) -> str:
+        if not tool.asks_first:
+            return ""
+        question = tool.question(values)
+        patient = self.conversation.patient
+        if patient and identity.acts_for_another(self.conversation):
+            return sayings.for_whom(patient.first_name, question)
+        return question
+
+    def _turn_away(self, task: Task, refusal: Refusal) -> None:
+        self.stack.close(task, finished=False)
+        self.draft.say(refusal.sentence)
+        if self.conversation.channel == Conversation.Channel.WEB:
+            self.draft.cards.append(Card("Your record", url=reverse("account_login"), link="Sign in"))
