@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -14,7 +14,7 @@ from appointments.forms import BookForm, CancelForm, KeyForm, SearchForm
 from appointments.models import Appointment, VisitType
 from appointments.offer import offer
 from eyecare.errors import NotFound, Refusal
-from patients.access import patient_required
+from patients.access import PatientRequest, patient_required
 
 PAGE = 10
 UPCOMING = 20
@@ -23,7 +23,7 @@ WEB = Appointment.Channel.WEB
 
 @require_safe
 @patient_required
-def visits(request: HttpRequest) -> HttpResponse:
+def visits(request: PatientRequest) -> HttpResponse:
     mine = Appointment.objects.for_patient(request.patient).with_details()
     past = Paginator(mine.past(), PAGE).get_page(request.GET.get("page"))
     return _page(request, "list", upcoming=mine.upcoming()[:UPCOMING] if past.number == 1 else [], past=past)
@@ -31,7 +31,7 @@ def visits(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @patient_required
-def detail(request: HttpRequest, appointment_id: uuid.UUID) -> HttpResponse:
+def detail(request: PatientRequest, appointment_id: uuid.UUID) -> HttpResponse:
     visit = services.get_for(request.patient, appointment_id)
     successor = (
         Appointment.objects.filter(moved_from=visit).first() if visit.state == visit.State.MOVED else None
@@ -41,7 +41,7 @@ def detail(request: HttpRequest, appointment_id: uuid.UUID) -> HttpResponse:
 
 @require_POST
 @patient_required
-def confirm(request: HttpRequest, appointment_id: uuid.UUID) -> HttpResponse:
+def confirm(request: PatientRequest, appointment_id: uuid.UUID) -> HttpResponse:
     visit = services.get_for(request.patient, appointment_id)
     services.confirm(appointment=visit, channel=WEB)
     messages.success(request, "Thank you. We look forward to seeing you.")
@@ -50,13 +50,13 @@ def confirm(request: HttpRequest, appointment_id: uuid.UUID) -> HttpResponse:
 
 @require_safe
 @patient_required
-def choose_visit(request: HttpRequest) -> HttpResponse:
+def choose_visit(request: PatientRequest) -> HttpResponse:
     return _page(request, "choose_visit", visit_types=VisitType.objects.all())
 
 
 @require_safe
 @patient_required
-def choose_time(request: HttpRequest, slug: str) -> HttpResponse:
+def choose_time(request: PatientRequest, slug: str) -> HttpResponse:
     visit_type = _visit_type(slug)
     form = SearchForm(request.GET, visit_type=visit_type)
     found = offer(visit_type, form.search, patient=request.patient)
@@ -65,7 +65,7 @@ def choose_time(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @patient_required
-def book(request: HttpRequest, slug: str, key: str) -> HttpResponse:
+def book(request: PatientRequest, slug: str, key: str) -> HttpResponse:
     visit_type = _visit_type(slug)
     slot = services.slot_from_key(visit_type, key)
     form = BookForm(request.POST or None)
@@ -90,7 +90,7 @@ def book(request: HttpRequest, slug: str, key: str) -> HttpResponse:
 
 @require_safe
 @patient_required
-def move(request: HttpRequest, appointment_id: uuid.UUID) -> HttpResponse:
+def move(request: PatientRequest, appointment_id: uuid.UUID) -> HttpResponse:
     visit = services.get_for(request.patient, appointment_id)
     form = SearchForm(request.GET, visit_type=visit.visit_type)
     found = offer(visit.visit_type, form.search, patient=request.patient, moving=visit)
@@ -99,7 +99,7 @@ def move(request: HttpRequest, appointment_id: uuid.UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @patient_required
-def move_to(request: HttpRequest, appointment_id: uuid.UUID, key: str) -> HttpResponse:
+def move_to(request: PatientRequest, appointment_id: uuid.UUID, key: str) -> HttpResponse:
     visit = services.get_for(request.patient, appointment_id)
     slot = services.slot_from_key(visit.visit_type, key)
     form = KeyForm(request.POST or None)
@@ -122,7 +122,7 @@ def move_to(request: HttpRequest, appointment_id: uuid.UUID, key: str) -> HttpRe
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @patient_required
-def cancel(request: HttpRequest, appointment_id: uuid.UUID) -> HttpResponse:
+def cancel(request: PatientRequest, appointment_id: uuid.UUID) -> HttpResponse:
     visit = services.get_for(request.patient, appointment_id)
     form = CancelForm(request.POST if request.method == "POST" else None)
     if not form.is_valid():
@@ -144,9 +144,9 @@ def _visit_type(slug: str) -> VisitType:
     return found
 
 
-def _once(request: HttpRequest, form: KeyForm | BookForm) -> str:
+def _once(request: PatientRequest, form: KeyForm | BookForm) -> str:
     return f"web:{request.patient.pk.hex}:{form.cleaned_data['key'].hex}"
 
 
-def _page(request: HttpRequest, name: str, *, status: int = 200, **shown: Any) -> HttpResponse:
+def _page(request: PatientRequest, name: str, *, status: int = 200, **shown: Any) -> HttpResponse:
     return render(request, f"appointments/{name}.html", {"tab": "visits", **shown}, status=status)

@@ -3,12 +3,12 @@
 import uuid
 
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from billing import aging, services
-from patients.access import patient_required
+from patients.access import PatientRequest, patient_required
 from patients.models import Patient
 
 LINES = 15
@@ -18,7 +18,7 @@ LATEST = 3
 
 @require_safe
 @patient_required
-def dues(request: HttpRequest) -> HttpResponse:
+def dues(request: PatientRequest) -> HttpResponse:
     payer = _payer(request)
     owed = services.aging_of(payer)
     lines = Paginator(services.entries_of(payer), LINES).get_page(request.GET.get("page"))
@@ -39,14 +39,14 @@ def dues(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @patient_required
-def statements(request: HttpRequest) -> HttpResponse:
+def statements(request: PatientRequest) -> HttpResponse:
     found = Paginator(services.statements_of(_payer(request)), STATEMENTS).get_page(request.GET.get("page"))
     return render(request, "billing/statements.html", {"tab": "dues", "statements": found})
 
 
 @require_safe
 @patient_required
-def statement(request: HttpRequest, statement_id: uuid.UUID) -> HttpResponse:
+def statement(request: PatientRequest, statement_id: uuid.UUID) -> HttpResponse:
     found = services.get_statement_for(_payer(request), statement_id)
     return HttpResponse(
         bytes(found.pdf or b""),
@@ -58,5 +58,5 @@ def statement(request: HttpRequest, statement_id: uuid.UUID) -> HttpResponse:
     )
 
 
-def _payer(request: HttpRequest) -> Patient:
+def _payer(request: PatientRequest) -> Patient:
     return services.payer_for(request.patient, request.user)

@@ -1,5 +1,7 @@
 """The first page: a welcome to strangers, and to patients what is next."""
 
+from typing import cast
+
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -11,6 +13,7 @@ from billing import services as billing
 from eyecare import clock
 from orders import stages
 from orders.models import Order
+from patients.access import PatientRequest
 from patients.models import Patient
 from practice import opening
 from practice.models import Location, Notice
@@ -26,9 +29,8 @@ SUGGESTIONS = (
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    if request.patient:
-        shown = _what_is_next(request.patient) | {"balance_cents": _balance_cents(request)}
-        return render(request, "eyecare/home.html", shown)
+    if getattr(request, "patient", None):
+        return _at_home(cast(PatientRequest, request))
     return render(request, "eyecare/welcome.html", {"tab": "home", "places": _places()})
 
 
@@ -37,6 +39,11 @@ def health(request: HttpRequest) -> JsonResponse:
     """Answer whether this web process reaches its database; says nothing else to strangers."""
     connection.ensure_connection()
     return JsonResponse({"status": "ok", "at": clock.now()})
+
+
+def _at_home(request: PatientRequest) -> HttpResponse:
+    shown = _what_is_next(request.patient) | {"balance_cents": _balance_cents(request)}
+    return render(request, "eyecare/home.html", shown)
 
 
 def _what_is_next(patient: Patient) -> dict[str, object]:
@@ -53,7 +60,7 @@ def _what_is_next(patient: Patient) -> dict[str, object]:
     }
 
 
-def _balance_cents(request: HttpRequest) -> int | None:
+def _balance_cents(request: PatientRequest) -> int | None:
     """Return what is owed, or None when somebody else pays whose ledger is not for these eyes."""
     try:
         return billing.balance_cents(billing.payer_for(request.patient, request.user))

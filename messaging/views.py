@@ -8,6 +8,7 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
+from django_htmx.middleware import HtmxDetails
 from phonenumber_field.phonenumber import PhoneNumber
 from phonenumbers import NumberParseException
 
@@ -42,9 +43,9 @@ def phone(request: HttpRequest, number: str) -> HttpResponse:
     form = TextForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         _send(sender, form.cleaned_data["body"])
-        if not request.htmx:
+        if not HtmxDetails(request):
             return redirect("messaging:phone", sender)
-    template = "messaging/_thread.html" if request.htmx else "messaging/phones.html"
+    template = "messaging/_thread.html" if HtmxDetails(request) else "messaging/phones.html"
     return render(request, template, {"phone": sender, "lines": thread(sender)})
 
 

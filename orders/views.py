@@ -3,20 +3,20 @@
 import uuid
 
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from orders import services, stages
 from orders.models import Order
-from patients.access import patient_required
+from patients.access import PatientRequest, patient_required
 
 PAGE = 10
 
 
 @require_safe
 @patient_required
-def orders(request: HttpRequest) -> HttpResponse:
+def orders(request: PatientRequest) -> HttpResponse:
     mine = Order.objects.for_patient(request.patient).select_related("location").prefetch_related("changes")
     page = Paginator(mine, PAGE).get_page(request.GET.get("page"))
     followed = [(order, stages.progress(order)) for order in page]
@@ -25,7 +25,7 @@ def orders(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @patient_required
-def detail(request: HttpRequest, order_id: uuid.UUID) -> HttpResponse:
+def detail(request: PatientRequest, order_id: uuid.UUID) -> HttpResponse:
     order = services.get_for(request.patient, order_id)
     successor = Order.objects.filter(remake_of=order).first() if order.stage == order.Stage.REMADE else None
     shown = {"tab": "orders", "order": order, "steps": stages.progress(order), "successor": successor}

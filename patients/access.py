@@ -2,18 +2,31 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec, cast
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponseBase
+from django_htmx.middleware import HtmxDetails
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from eyecare.errors import Refusal
+from patients.models import Account, Patient
 
 Arguments = ParamSpec("Arguments")
+
+
+class PatientRequest(HttpRequest):
+    """A request that got through the door: somebody is signed in and a patient's record is open."""
+
+    user: Account
+    patient: Patient
+    htmx: HtmxDetails
+
+
 View = Callable[Concatenate[HttpRequest, Arguments], HttpResponseBase]
+PatientView = Callable[Concatenate[PatientRequest, Arguments], HttpResponseBase]
 
 
 class NoRecord(Refusal):
@@ -28,18 +41,18 @@ class NoRecord(Refusal):
         )
 
 
-def patient_required(view: View[Arguments]) -> View[Arguments]:
+def patient_required(view: PatientView[Arguments]) -> View[Arguments]:
     """Let a view run only with `request.patient`: others sign in first, or read why they cannot."""
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Arguments.args, **kwargs: Arguments.kwargs) -> HttpResponseBase:
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
-        if not request.patient:
+        if not getattr(request, "patient", None):
             raise NoRecord
-        return view(request, *args, **kwargs)
+        return view(cast(PatientRequest, request), *args, **kwargs)
 
-    return guarded
+    return cast(View[Arguments], guarded)
 
 
 class HasPatient(BasePermission):
@@ -48,6 +61,6 @@ class HasPatient(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
         if not request.user.is_authenticated:
             return False
-        if not request.patient:
+        if not getattr(request, "patient", None):
             raise NoRecord
         return True

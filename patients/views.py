@@ -7,7 +7,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from patients import services
-from patients.access import patient_required
+from patients.access import PatientRequest, patient_required
 from patients.forms import QUESTIONS, ConsentForm
 from patients.models import Patient
 
@@ -22,7 +22,7 @@ def open_record(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @patient_required
-def profile(request: HttpRequest) -> HttpResponse:
+def profile(request: PatientRequest) -> HttpResponse:
     agreed = {kind.value: services.consents(request.patient, kind) for kind in QUESTIONS}
     form = ConsentForm(request.POST if request.method == "POST" else None, initial=agreed)
     if not form.is_valid():

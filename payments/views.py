@@ -3,14 +3,14 @@
 import uuid
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from billing import services as billing
 from billing.money import dollars
 from eyecare.errors import Refusal
-from patients.access import patient_required
+from patients.access import PatientRequest, patient_required
 from patients.models import Patient
 from payments import services
 from payments.backends import demo as demo_backend
@@ -20,7 +20,7 @@ from payments.models import Checkout
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @patient_required
-def pay(request: HttpRequest) -> HttpResponse:
+def pay(request: PatientRequest) -> HttpResponse:
     payer = _payer(request)
     owed = dollars(max(0, billing.balance_cents(payer))).removeprefix("$")
     form = PayForm(request.POST if request.method == "POST" else None, initial={"amount": owed})
@@ -39,7 +39,7 @@ def pay(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @patient_required
-def demo(request: HttpRequest, checkout_id: uuid.UUID) -> HttpResponse:
+def demo(request: PatientRequest, checkout_id: uuid.UUID) -> HttpResponse:
     """Play the card service's part; there is no such page outside the demo."""
     if settings.PAYMENTS_BACKEND != "payments.backends.demo.DemoBackend":
         raise Http404
@@ -54,7 +54,7 @@ def demo(request: HttpRequest, checkout_id: uuid.UUID) -> HttpResponse:
 
 @require_safe
 @patient_required
-def back(request: HttpRequest, checkout_id: uuid.UUID) -> HttpResponse:
+def back(request: PatientRequest, checkout_id: uuid.UUID) -> HttpResponse:
     """Say what became of the payment; the page asks again until the card service has spoken."""
     payer = _payer(request)
     checkout = services.get_for(payer, checkout_id)
@@ -63,9 +63,9 @@ def back(request: HttpRequest, checkout_id: uuid.UUID) -> HttpResponse:
     return render(request, template, shown)
 
 
-def _ask(request: HttpRequest, form: PayForm, status: int) -> HttpResponse:
+def _ask(request: PatientRequest, form: PayForm, status: int) -> HttpResponse:
     return render(request, "payments/pay.html", {"form": form, "tab": "dues"}, status=status)
 
 
-def _payer(request: HttpRequest) -> Patient:
+def _payer(request: PatientRequest) -> Patient:
     return billing.payer_for(request.patient, request.user)
