@@ -39,6 +39,10 @@ class Aging:
         return sum(self.buckets) - self.credit_cents
 
     @property
+    def by_label(self) -> list[tuple[str, int]]:
+        return [(str(label), cents) for label, cents in zip(LABELS, self.buckets, strict=True)]
+
+    @property
     def overdue_cents(self) -> int:
         """Return what is owed for longer than 30 days."""
         return sum(self.buckets[1:])

@@ -6,7 +6,7 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Count, F, Max, OuterRef, Q, Subquery, Sum
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
@@ -119,7 +119,7 @@ class StatementRunQuerySet(models.QuerySet["StatementRun"]):
         state = Statement.State
         return self.annotate(
             made=Count("statements", distinct=True),
-            waiting=_in_state(state.QUEUED),
+            done=Count("statements", filter=~Q(statements__state=state.QUEUED), distinct=True),
             to_print=_in_state(state.RENDERED),
             sent=_in_state(state.SENT),
             failed=_in_state(state.FAILED),
@@ -289,8 +289,13 @@ class PayerQuerySet(models.QuerySet["Payer"]):
             paid_on=Subquery(paid.annotate(latest=Max("posted_on")).values("latest")),
         )
 
-    def owing(self) -> Self:
-        return self.filter(owed_cents__gt=0)
+    def paying(self) -> Self:
+        """Return those who answer for a bill: everybody but those whose bills go to a guarantor."""
+        return self.filter(Q(guarantor=None) | Exists(LedgerEntry.objects.filter(payer=OuterRef("pk"))))
+
+    def household_of(self, payer_id: object) -> Self:
+        """Return a payer and those for whom they pay."""
+        return self.filter(Q(pk=payer_id) | Q(guarantor=payer_id))
 
 
 class Payer(Patient):
