@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.dateformat import format as date_format
 
 from messaging.models import Template
 from patients.models import Consent
+from practice import services as practice
 
 CARE, BILLING = Consent.Kind.CARE_TEXTS, Consent.Kind.BILLING_TEXTS
 
@@ -139,7 +140,7 @@ def placeholders(body: str) -> frozenset[str]:
 def _spoken(starts_at: datetime | None, language: str) -> dict[str, str]:
     if starts_at is None:
         return {}
-    local = timezone.localtime(starts_at)
+    local = starts_at.astimezone(practice.zone())
     with translation.override(language):
         day = date_format(local, r"l j \d\e F" if language == "es" else "D, M j")
     return {"day": day, "time": date_format(local, "g:i A")}

@@ -15,4 +15,4 @@ class PracticeConfig(AppConfig):
         clock.hang_on(services.zone)
         connection_created.connect(record.tell_who_acts, dispatch_uid="record")
         pre_migrate.connect(record.remove, sender=self, dispatch_uid="record")
-        post_migrate.connect(record.install, sender=self, dispatch_uid="record")
+        post_migrate.connect(record.after_migrate, sender=self, dispatch_uid="record")

@@ -76,14 +76,15 @@ class TwilioBackend:
             raise _translated(error) from error
         except ConnectTimeout as error:
             raise DeliveryFailed("the provider could not be reached", permanent=False) from error
-        except (RequestException, TwilioException) as error:
-            raise FateUnknown from error
+        except (RequestException, TwilioException, ValueError) as error:
+            raise FateUnknown from error  # no answer, or one that cannot be read
         return str(sent.sid)
 
 
-def failure(code: int | None) -> DeliveryFailed:
-    """Return the failure that one of Twilio's error codes stands for."""
-    meaning = MEANINGS.get(code or 0, Meaning(f"Twilio error {code or 'without a code'}"))
+def failure(code: str | int | None) -> DeliveryFailed:
+    """Return the failure that one of Twilio's error codes stands for; "" and None are unknown ones."""
+    number = int(code) if str(code).isdecimal() else 0
+    meaning = MEANINGS.get(number, Meaning(f"Twilio error {number or 'without a code'}"))
     return DeliveryFailed(meaning.explanation, permanent=meaning.permanent, opted_out=meaning.opted_out)
 
 
@@ -104,7 +105,7 @@ def _status_url(reference: str) -> str:
 
 
 def _translated(error: TwilioRestException) -> DeliveryFailed | FateUnknown:
-    if error.status >= 500 and not error.code:
+    if error.status >= 500:
         return FateUnknown()
     if error.status == 429:
         return failure(20429)

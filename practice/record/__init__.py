@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from django.apps import AppConfig, apps
+from django.apps.registry import Apps
 from django.conf import settings
 from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -36,11 +37,16 @@ class Vendor(Protocol):
 _VENDORS: dict[str, Vendor] = {"sqlite": SQLite(), "postgresql": PostgreSQL()}
 
 
-def install(sender: AppConfig | None = None, using: str = "default", **kwargs: Any) -> None:
-    """Put the triggers on every table; called after `migrate` with the apps as they then stand."""
+def after_migrate(sender: AppConfig, using: str, plan: object = None, apps: Apps = apps, **_: Any) -> None:
+    """Put the triggers back; without a plan it was `flush`, which leaves the tables as they were."""
+    if plan is not None:
+        install(using=using, known=apps)
+
+
+def install(*, using: str = "default", known: Apps = apps) -> None:
+    """Put the triggers on every table of the apps as `known` has them."""
     connection = connections[using]
     vendor = _VENDORS[connection.vendor]
-    known = kwargs.get("apps", apps)
     tables = set(connection.introspection.table_names())
     events = known.get_model("practice", "AuditEvent")._meta.db_table
     if events not in tables:
@@ -52,13 +58,13 @@ def install(sender: AppConfig | None = None, using: str = "default", **kwargs: A
             _run(connection, vendor.triggers(model, events))
 
 
-def remove(sender: AppConfig | None = None, using: str = "default", **kwargs: Any) -> None:
+def remove(*, using: str = "default", **_: Any) -> None:
     """Take the triggers off, before `migrate` changes the columns that they name."""
     connection = connections[using]
     _run(connection, _VENDORS[connection.vendor].removals(connection))
 
 
-def tell_who_acts(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
+def tell_who_acts(connection: BaseDatabaseWrapper, **_: Any) -> None:
     """Let the triggers ask over a new connection who acts."""
     _VENDORS[connection.vendor].tell_who_acts(connection)
 

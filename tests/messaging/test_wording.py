@@ -1,0 +1,87 @@
+import re
+
+import pytest
+
+from eyecare import clock
+from messaging import alphabet, services, wording
+from messaging.models import Template
+from tests.factories import MONDAY, PatientFactory
+
+HEALTH = re.compile(
+    "exam|dilat|prescri|glaucoma|cataract|diabet|retina|lens|glasses|vision|sick|diagnos|lente|receta"
+)
+CONTEXT = {
+    "starts_at": MONDAY,
+    "provider": "Dr. Maya Okafor",
+    "location": "Main Street",
+    "amount": "$12.50",
+}
+KINDS = sorted(kind for kind in wording.KINDS if kind != "reply")
+
+
+def body(kind: str, patient: object, **context: object) -> str:
+    return services.queue(kind=kind, reason=kind, patient=patient, context={**CONTEXT, **context}).body
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_message_is_one_part_and_says_nothing_about_health(practice, kind, language):
+    ana = PatientFactory(language=language)
+    text = body(kind, ana)
+    assert alphabet.parts(text) == 1, text
+    assert not HEALTH.search(text.casefold())
+    assert "{" not in text
+
+
+def test_a_reminder_tells_when_in_practice_time(ana):
+    assert body("appointment_reminder", ana) == (
+        "Harbor Eye Care: Ana, see you Mon, Mar 2 at 9:00 AM with Dr. Maya Okafor, Main Street. "
+        "Reply 1 to confirm, 2 to cancel, 3 to change."
+    )
+
+
+def test_a_reminder_in_spanish_keeps_to_the_alphabet_of_texts(practice):
+    josé = PatientFactory(first_name="José", language="es")
+    assert body("appointment_reminder", josé) == (
+        "Harbor Eye Care: José, lo esperamos el lunes 2 de marzo a las 9:00 AM con Dr. Maya Okafor, "
+        "Main Street. Responda 1 confirmar, 2 cancelar, 3 cambiar."
+    )
+
+
+def test_no_message_asks_for_a_reply_that_the_carrier_takes_as_an_opt_out():
+    assert not [kind for kind, text in wording.KINDS.items() if "reply cancel" in text.en.casefold()]
+
+
+def test_the_practices_own_wording_comes_first(ana):
+    Template.objects.create(kind="order_ready", body="Hi {first_name}! Come and get it at {location}.")
+    assert body("order_ready", ana) == "Hi Ana! Come and get it at Main Street."
+
+
+def test_a_wording_with_a_placeholder_that_has_no_value_gives_way_to_the_built_in_one(ana):
+    Template.objects.create(kind="order_ready", body="Hi {nickname}!")
+    assert body("order_ready", ana).startswith("Harbor Eye Care: Ana, your order is ready")
+
+
+def test_a_missing_value_is_named(ana):
+    with clock.frozen_at(MONDAY), pytest.raises(ValueError, match="order_ready message needs location"):
+        services.queue(kind="order_ready", reason="r", patient=ana)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("a" * 160, 1),
+        ("a" * 161, 2),
+        ("€" * 80, 1),
+        ("€" * 81, 2),
+        ("ж" * 70, 1),
+        ("ж" * 71, 2),
+        ("😀" * 35, 1),
+    ],
+)
+def test_parts_are_counted_as_carriers_count_them(text, parts):
+    assert alphabet.parts(text) == parts
+
+
+def test_marks_that_texts_cannot_carry_get_a_plain_form():
+    assert alphabet.fold("“Señora Núñez” — a las 9…") == '"Señora Nuñez" - a las 9...'
