@@ -31,11 +31,24 @@ Pattern = Sequence[str]
 class Sign(Protocol):
     """What triage needs to know of a red flag; a `RedFlag` row has it."""
 
-    name: str
-    level: str
-    patterns: Sequence[Pattern]
-    exclusions: Sequence[Pattern]
-    advice: str
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def level(self) -> str:
+        """Return "emergency" or "urgent"."""
+        ...
+
+    @property
+    def patterns(self) -> Sequence[Pattern]: ...
+
+    @property
+    def exclusions(self) -> Sequence[Pattern]: ...
+
+    @property
+    def advice(self) -> str:
+        """Return what the patient is told, word for word."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -145,13 +158,13 @@ def _shows(flag: Sign, said: str) -> bool:
 
 def _places(pattern: Pattern, said: str, asserted: str) -> Iterator[tuple[int, int]]:
     """Yield the first and last word of every place where all groups stand near each other."""
-    finds = [_finds(group, said, asserted) for group in pattern]
-    if not all(finds):
-        return
-    for places in product(*finds):
-        first, last = min(place[0] for place in places), max(place[1] for place in places)
-        if last - first < NEAR:
-            yield first, last
+    anchors, *others = [_finds(group, said, asserted) for group in pattern]
+    for anchor in anchors:
+        near = [[place for place in places if abs(place[0] - anchor[0]) < NEAR] for places in others]
+        for places in product([anchor], *near):
+            first, last = min(place[0] for place in places), max(place[1] for place in places)
+            if last - first < NEAR:
+                yield first, last
 
 
 def _finds(group: str, said: str, asserted: str) -> list[tuple[int, int]]:

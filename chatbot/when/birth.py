@@ -16,8 +16,8 @@ _FORMS = tuple(
     for pattern in (
         r"(?P<year>\d{4}) ?[-/. ] ?(?P<month>\d{1,2}) ?[-/. ] ?(?P<day>\d{1,2})",
         rf"(?P<month>\d{{1,2}}) ?[-/. ] ?(?P<day>\d{{1,2}}) ?[-/. ] ?{_YEAR}",
-        rf"{_MONTH} ?,? (?:the )?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,? ?(?:of |in )?,? ?'?{_YEAR}",
-        rf"(?:the )?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[ -](?:of )?{_MONTH}[ ,-]*(?:of |in )?{_YEAR}",
+        rf"{_MONTH} ?,? (?:the )?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[ ,/-]+(?:of |in )?{_YEAR}",
+        rf"(?:the )?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[ -](?:of )?{_MONTH}[ ,/-]+(?:of |in )?{_YEAR}",
         r"(?P<month>\d{2})(?P<day>\d{2})(?P<year>(?:18|19|20)\d{2})",
         r"(?P<month>\d{2})(?P<day>\d{2})(?P<year>\d{2})",
     )

@@ -13,7 +13,8 @@ WEEKDAY = rf"(?P<weekday>{'|'.join(WEEKDAYS)})s?"
 _MONTH = rf"(?P<month>{'|'.join(MONTHS)})"
 _NTH = r"(?P<day>\d{1,2})(?:st|nd|rd|th)"
 _MAYBE_NTH = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?\b(?![:\d]| ?(?:am|pm|oclock)\b)"
-_YEAR = r"(?:,? (?:of )?(?P<year>(?:19|20)\d{2})\b)?"
+_YEAR = r"(?: ?[,.]? ?(?:of )?(?P<year>(?:19|20)\d{2})\b)?"
+_GAP = r"(?: ?[,.] ?| ?[-/] ?| )"
 _RANGE = r" ?(?:-|to|and|through|until) ?(?:the )?"
 _COUNT = r"(?P<count>\d{1,3}|a|an|couple|few|several)"
 _COUNTS = {"a": 1, "an": 1, "couple": 2, "few": 3, "several": 4}
@@ -81,6 +82,15 @@ def coming(month: int, day: int, today: date) -> date:
     return this_year if this_year >= today else checked(today.year + 1, month, day)
 
 
+def coming_days_of_month(day: int, today: date) -> list[date]:
+    """Return the next two such days from today on; months too short for it are passed over."""
+    if not 1 <= day <= 31:
+        raise NotUnderstood(f"No month has a day {day}. Which day did you mean?")
+    months = (month_of(today.year, today.month + number) for number in range(5))
+    days = [month.first.replace(day=day) for month in months if day <= month.last.day]
+    return [found for found in days if found >= today][:2]
+
+
 def next_leap_day(today: date) -> date:
     years = (year for year in range(today.year, today.year + 9) if calendar.isleap(year))
     return next(day for year in years if (day := date(year, 2, 29)) >= today)
@@ -125,9 +135,11 @@ def american_date(match: re.Match[str], today: date) -> Days:
 
 
 @reads(
-    rf"{_MONTH} (?:the )?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?{_RANGE}(?P<last>\d{{1,2}})(?:st|nd|rd|"
+    rf"(?:from |between )?{_MONTH} (?:the )?(?P<day>\d{{1,2}})(?:st|nd|rd|"
+    rf"th)?{_RANGE}(?P<last>\d{{1,2}})(?:st|nd|rd|"
     rf"th)?\b(?![:\d]| ?(?:am|pm))",
-    rf"(?:the )?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?{_RANGE}(?P<last>\d{{1,2}})(?:st|nd|rd|th)? (?:of "
+    rf"(?:from |between )?(?:the )?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?{_RANGE}(?P<last>\d{{1,2}})(?:st|nd|"
+    rf"rd|th)? (?:of "
     rf")?{_MONTH}",
 )
 def days_of_month(match: re.Match[str], today: date) -> Days:
@@ -139,8 +151,8 @@ def days_of_month(match: re.Match[str], today: date) -> Days:
 
 
 @reads(
-    rf"{_MONTH},? (?:the )?{_MAYBE_NTH}{_YEAR}",
-    rf"(?:the )?{_MAYBE_NTH} (?:day )?(?:of )?{_MONTH}{_YEAR}",
+    rf"{_MONTH}{_GAP}(?:the )?{_MAYBE_NTH}{_YEAR}",
+    rf"(?:the )?{_MAYBE_NTH}{_GAP}(?:day )?(?:of )?{_MONTH}{_YEAR}",
 )
 def named_date(match: re.Match[str], today: date) -> Days:
     return with_year(match["year"], month_number(match), int(match["day"]), today)
@@ -160,11 +172,10 @@ def _month_meant(match: re.Match[str], today: date) -> Days:
 
 @reads(rf"(?:the )?{_NTH_WORD} (?:full )?week {_OF_MONTH}")
 def week_of_month(match: re.Match[str], today: date) -> Days:
-    """The first week of a month is the first that begins in it, as the Recognizers cases have it."""
-    month = _month_meant(match, today)
-    mondays = [day for day in month if day.weekday() == 0]
+    """A week belongs to the month that its Thursday lies in (ISO 8601)."""
+    thursdays = [day for day in _month_meant(match, today) if day.weekday() == 3]
     nth = _NTHS[match["nth"]]
-    return week_of(mondays[nth - 1 if nth > 0 else nth] if nth < len(mondays) + 1 else mondays[-1])
+    return week_of(thursdays[min(nth, len(thursdays)) - 1 if nth > 0 else nth])
 
 
 @reads(rf"(?:the )?{_NTH_WORD} {WEEKDAY} {_OF_MONTH}")
@@ -183,26 +194,32 @@ def day_of_relative_month(match: re.Match[str], today: date) -> Days:
     return one_day(checked(month.year, month.month, int(match["day"])))
 
 
+@reads(rf"{WEEKDAY}(?: ?, ?| )(?:the )?{_NTH}", rf"{WEEKDAY} the (?P<day>\d{{1,2}})")
+def weekday_the_nth(match: re.Match[str], today: date) -> Days:
+    """The coming such day, or the one a month later if that has the right name."""
+    wanted = [
+        day
+        for day in coming_days_of_month(int(match["day"]), today)
+        if day.weekday() == weekday_number(match)
+    ]
+    if wanted:
+        return one_day(wanted[0])
+    day = coming_days_of_month(int(match["day"]), today)[0]
+    raise NotUnderstood(
+        f"{day:%B} {day.day} is a {DAY_NAMES[day.weekday()]}, not a {DAY_NAMES[weekday_number(match)]}. "
+        "Which day did you mean?"
+    )
+
+
 @reads(rf"(?:the )?{_NTH}", r"the (?P<day>\d{1,2})(?![:\d]| ?(?:am|pm|oclock|slot|one|option)\b)")
 def day_of_month(match: re.Match[str], today: date) -> Days:
-    """The next such day from today on; months too short for it are passed over."""
-    day = int(match["day"])
-    if not 1 <= day <= 31:
-        raise NotUnderstood(f"No month has a day {day}. Which day did you mean?")
-    months = (month_of(today.year, today.month + number) for number in range(4))
-    return one_day(
-        next(
-            wanted
-            for month in months
-            if day <= month.last.day and (wanted := month.first.replace(day=day)) >= today
-        )
-    )
+    return one_day(coming_days_of_month(int(match["day"]), today)[0])
 
 
 @reads(rf"(?:early|mid|late) {_MONTH}", rf"(?:in |during |this |next |the month of |by )?{_MONTH}{_YEAR}")
 def whole_month(match: re.Match[str], today: date) -> Days:
     number, said = month_number(match), match.group()
-    if said == "may":
+    if said == "may" and match.string.strip() != "may":
         raise Unlikely
     year = match.groupdict().get("year")
     month = month_of(int(year) if year else today.year + (number < today.month), number)
@@ -242,7 +259,7 @@ def so_far_from_today(match: re.Match[str], today: date) -> Days:
     return one_day(_later(match, today))
 
 
-@reads(r"today", r"this (?=morning|afternoon|evening|lunch)", r"(?:later|still) today")
+@reads(r"today", r"this(?= (?:morning|afternoon|evening|night|lunch))", r"(?:later|still) today")
 def on_the_day(match: re.Match[str], today: date) -> Days:
     return one_day(today, "today")
 
@@ -310,7 +327,8 @@ def next_week(match: re.Match[str], today: date) -> Days:
 
 
 @reads(
-    r"(?:(?:the )?(?:rest|remainder) of )?(?:this|the) (?:current |same )?(?:working )?week",
+    r"(?:(?:the )?(?:rest|remainder) of )?(?:this|the|current) (?:current |same )?(?:working )?week(?! "
+    r"(?:of|beginning|starting|commencing)\b)",
     r"(?<=later in )week",
 )
 def this_week(match: re.Match[str], today: date) -> Days:

@@ -26,14 +26,17 @@ class Clock:
         return time(self.hour, self.minute)
 
     def within(self, hours: Hours) -> time | None:
-        """Return the reading, am or pm, that lies in a part of the day; None when neither does."""
-        return next((reading for reading in self.readings if reading in hours), None)
+        """Return the reading on the same side of noon as a part of the day; None when there is none."""
+        if hours.earliest.hour >= 12 or hours.latest <= time(12):
+            return next((it for it in self.readings if (it.hour < 12) == (hours.earliest.hour < 12)), None)
+        return next((it for it in self.readings if it in hours), None)
 
-    def before(self, later: "Clock") -> time:
-        """Return the latest reading before another time: "between 9 and 11 pm" starts at 21:00."""
-        if later.open:
-            return self.moment
-        return max((reading for reading in self.readings if reading < later.moment), default=self.moment)
+    def until(self, later: "Clock") -> tuple[time, time]:
+        """Return both ends of a window: "9 and 11 pm" is from 21:00, "5 to 7" is from 17:00 until 19:00."""
+        if not later.open:
+            before = (it for it in self.readings if it < later.moment)
+            return max(before, default=self.moment), later.moment
+        return self.moment, next((it for it in later.readings if it > self.moment), later.moment)
 
     @property
     def readings(self) -> tuple[time, ...]:
@@ -92,15 +95,16 @@ CLOCKS = tuple(
         r"\b(?P<hour>\d{1,2})\.(?P<minute>\d{2}) ?(?P<half>am|pm)?\b(?![./])",
         r"\b(?P<hour>\d{1,2})(?P<minute>\d{2}) ?(?P<half>am|pm)\b",
         r"\bhalf (?:past )?(?P<hour>\d{1,2}) ?(?P<half>am|pm)?\b(?P<half_past>)",
-        r"\b(?:1 |a )?(?P<past>quarter|\d{1,2}(?= minutes? )|5|10|20|25)(?: minutes?)? past "
+        r"\b(?:1 |a )?(?P<past>quarter|\d{1,2}(?= minutes? )|5|10|15|20|25)(?: minutes?)? past "
         r"(?P<hour>\d{1,2}) ?(?P<half>am|pm)?\b",
-        r"\b(?:1 |a )?(?P<till>quarter|\d{1,2}(?= minutes? )|20|25)(?: minutes?)? (?:to|until|before|of) "
+        r"\b(?:1 |a )?(?P<till>quarter|\d{1,2}(?= minutes? )|15|20|25)(?: minutes?)? (?:to|until|before|of) "
         r"(?P<hour>\d{1,2}|noon) ?(?P<half>am|pm)?\b",
         r"\b(?:1 |a )?(?P<past>quarter) after (?P<hour>\d{1,2}) ?(?P<half>am|pm)?\b",
+        r"\b(?P<hour>1[0-2]|0?\d) (?P<minute>[0-5]\d) ?(?P<half>am|pm)\b",
         r"\b(?P<hour>\d{1,2}) ?oclock ?(?P<half>am|pm)?(?: sharp)?\b",
         r"\b(?P<hour>\d{1,2}) ?(?P<half>am|pm)\b",
         r"\b(?:at|for) (?P<hour>\d{1,2})(?P<minute>[0-5][05])\b(?!\d|[/-])",
-        r"(?<![/\d] )\b(?P<hour>1[0-2]|[1-9]) (?P<minute>oh 5|0 5|10|15|20|30|40|45|50)(?: ?(?P<half>am|"
+        r"(?<![/\d] )\b(?P<hour>1\d|2[0-3]|[1-9]) (?P<minute>oh 5|0 5|0[05]|[1-5][05])(?: ?(?P<half>am|"
         r"pm))?\b(?! (?:of|days?|weeks?|minutes?|\w+ly)|[:/-])",
     )
 )

@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime, time, timedelta
+from functools import partial
 
 from chatbot.when.days import one_day, week_of
 from chatbot.when.scan import Scan, exactly, next_minute
@@ -39,11 +40,15 @@ def _read_against(visit: datetime, scan: Scan) -> None:
         (r"\b(?:the )?(?:next|following) day\b|\b(?:the )?day after$", 1),
         (r"\b(?:the )?day before$", -1),
     ):
-        scan.replace(words, lambda _, days=days: scan.day(one_day(visit.date() + timedelta(days=days))))
+        scan.replace(words, partial(_days_away, scan, visit, days))
     scan.replace(r"\b(?:an?other|different) day\b", lambda _: _another_day(visit, scan))
     scan.replace(rf"{_SOMEWHAT}later\b(?! (?:in|this|than|on \w))", lambda _: _later(visit, scan))
     scan.replace(rf"{_SOMEWHAT}earlier\b(?! (?:in|this|than))", lambda _: _earlier(visit, scan))
     scan.replace(r"\b(?:any ?thing )?sooner\b(?! than)", lambda _: _sooner(visit, scan))
+
+
+def _days_away(scan: Scan, visit: datetime, days: int, _match: re.Match[str]) -> str:
+    return scan.day(one_day(visit.date() + timedelta(days=days)))
 
 
 def _stretch(match: re.Match[str]) -> timedelta:

@@ -1,10 +1,12 @@
 """Replaces every phrase that names a day, a weekday, a time or a part of the day by its token."""
 
 import re
+from functools import partial
 
 from chatbot.when import days, moves
 from chatbot.when.hours import AFTERNOON, CLOCKS, DAY_PARTS, EVENING, MORNING, clock, read_clock
 from chatbot.when.scan import Named, Scan, Unlikely
+from chatbot.when.wish import Hours
 from chatbot.when.words import WEEKDAYS
 
 _PLAINER = tuple(
@@ -50,7 +52,7 @@ _BEFORE_HOUR = r"at|after|before|around|about|by|past|from|until|or|for|[DWPT]\d
 _BARE_HOURS = (
     *[rf"(?P<word>\b(?:{_BEFORE_HOUR})(?: ,| on| at)*) {_HOUR}"] * 3,
     r"\b(?P<word>)(?P<hour>\d{1,2})(?= ?ish)",
-    rf"\b(?P<word>){_HOUR}(?= ?(?:or later|or after|or earlier|onwards?|{_MENTION}|today))",
+    rf"\b(?P<word>){_HOUR}(?= ?,? ?(?:or later|or after|or earlier|onwards?|{_MENTION}|today))",
     rf"^(?P<word>){_HOUR}$",
 )
 
@@ -65,7 +67,7 @@ def read(scan: Scan) -> None:
     scan.soonest = scan.soonest or bool(found)
     _read_clocks(scan, CLOCKS[:-1])
     for pattern, reader in days.READERS:
-        scan.replace(pattern, lambda match, reader=reader: scan.day(reader(match, scan.today)))
+        scan.replace(pattern, partial(_day, scan, reader))
     _read_weekdays(scan)
     _read_clocks(scan, CLOCKS[-1:])
     _read_parts(scan, narrow=False)
@@ -75,7 +77,15 @@ def read(scan: Scan) -> None:
 def _read_parts(scan: Scan, *, narrow: bool) -> None:
     for pattern, hours in DAY_PARTS:
         if narrow == (hours not in _WIDE_PARTS):
-            scan.replace(rf"\b(?:{pattern})\b", lambda _, hours=hours: scan.part(hours))
+            scan.replace(rf"\b(?:{pattern})\b", partial(_part, scan, hours))
+
+
+def _part(scan: Scan, hours: Hours, _match: re.Match[str]) -> str:
+    return scan.part(hours)
+
+
+def _day(scan: Scan, reader: days.Reader, match: re.Match[str]) -> str:
+    return scan.day(reader(match, scan.today))
 
 
 def _read_clocks(scan: Scan, patterns: tuple[re.Pattern[str], ...]) -> None:
@@ -100,18 +110,18 @@ def _read_weekdays(scan: Scan) -> None:
 def _read_bare_hours(scan: Scan) -> None:
     """A number is an hour only where nothing else can be meant: after "at", beside a day, alone."""
     for pattern in _HOUR_SPREADS:
-        scan.replace(pattern, lambda match: _spread(match, scan))
+        scan.replace(pattern, partial(_spread, scan))
     for pattern in _BARE_HOURS:
-        scan.replace(pattern, lambda match: _bare_hour(match, scan))
+        scan.replace(pattern, partial(_bare_hour, scan))
 
 
-def _spread(match: re.Match[str], scan: Scan) -> str:
+def _spread(scan: Scan, match: re.Match[str]) -> str:
     ends = (end if end[0] == "T" else scan.clock(clock(int(end))) for end in match.group("first", "second"))
     word = match.groupdict().get("word") or ""
     return f"{word if word[:1].isupper() else ''} between {' and '.join(ends)}"
 
 
-def _bare_hour(match: re.Match[str], scan: Scan) -> str:
+def _bare_hour(scan: Scan, match: re.Match[str]) -> str:
     if not 1 <= int(match["hour"]) <= 23:
         raise Unlikely
     return f"{match['word']} {scan.clock(clock(int(match['hour'])))}"

@@ -5,10 +5,12 @@ becomes "not W0 , D0 after T0", and the rules that know what "not" and "after" m
 the hundred ways of naming a day. What no relation has taken is the wish itself.
 """
 
+import re
 from datetime import date, datetime, time
 
 from chatbot.when import phrases, relations
 from chatbot.when.days import next_to_come, one_day
+from chatbot.when.hours import Clock
 from chatbot.when.scan import Scan, next_minute
 from chatbot.when.wish import Days, Hours, NotUnderstood, Wish
 from chatbot.when.words import plain
@@ -51,13 +53,19 @@ def _wish(scan: Scan, empty: Wish) -> Wish:
 
 def _times(scan: Scan) -> tuple[time | None, tuple[Hours, ...]]:
     clocks, parts = scan.left(scan.clocks), scan.left(scan.parts)
-    if len(clocks) == 1 and not scan.windows:
-        inside = next((moment for part in parts if (moment := clocks[0].within(part))), None)
-        if inside or not parts:
-            return inside or clocks[0].moment, ()
+    if len(clocks) == 1 and not scan.windows and (exact := _exact(clocks[0], parts, scan.text)):
+        return exact, ()
     said = [*scan.windows, *(Hours(clock.moment, next_minute(clock.moment)) for clock in clocks)]
     narrowed = [overlap for window in said for part in parts if (overlap := _overlap(window, part))]
     return None, tuple(_without(scan.refused_hours, narrowed or [*said, *parts]))
+
+
+def _exact(said: Clock, parts: list[Hours], text: str) -> time | None:
+    """Return the one time that is meant; None for "10:30 or in the afternoon"."""
+    if not parts:
+        return said.moment
+    inside = next((moment for part in parts for moment in said.readings if moment in part), None)
+    return inside or (None if re.search(r"\bor\b", text) else said.within(parts[0]))
 
 
 def _without(refused: list[Hours], windows: list[Hours]) -> list[Hours]:

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Callable
 from datetime import date, time, timedelta
+from functools import partial
 
 from chatbot.when.days import next_to_come, one_day, part_of, week_of
-from chatbot.when.hours import Clock
 from chatbot.when.scan import Named, Scan, Unlikely, exactly, next_minute
 from chatbot.when.wish import DAY_NAMES, Days, Hours, NotUnderstood
 
-Relation = Callable[[re.Match[str], Scan], str]
+Relation = Callable[[Scan, re.Match[str]], str]
 RELATIONS: list[tuple[re.Pattern[str], Relation]] = []
 """Every relation in the order of reading."""
 
@@ -32,14 +32,13 @@ _IS_OUT = (
     r"(?:is|are) (?:out|bad|no good|not good|not possible|impossible|difficult|busy|not great|too "
     r"(?:early|late|soon))"
 )
-_IN_PART = r"(?: ?,? (?P<part>P\d+))?"
 PAST = "That day is past. Which day would suit you?"
 
 
 def read(scan: Scan) -> None:
     """Work every relation into the scan; tokens that no relation takes stay in the text."""
     for pattern, relation in RELATIONS:
-        scan.replace(pattern, lambda match, relation=relation: relation(match, scan))
+        scan.replace(pattern, partial(relation, scan))
 
 
 def relates(*patterns: str) -> Callable[[Relation], Relation]:
@@ -53,7 +52,7 @@ def relates(*patterns: str) -> Callable[[Relation], Relation]:
 
 
 @relates(r"\bweek (?:of|beginning|starting|commencing) (?:the )?(?P<day>D\d+)")
-def week_that_holds(match: re.Match[str], scan: Scan) -> str:
+def week_that_holds(scan: Scan, match: re.Match[str]) -> str:
     return scan.day(week_of(scan.days[match["day"]].first))
 
 
@@ -68,7 +67,7 @@ def week_that_holds(match: re.Match[str], scan: Scan) -> str:
         )
     )
 )
-def part_of_days(match: re.Match[str], scan: Scan) -> str:
+def part_of_days(scan: Scan, match: re.Match[str]) -> str:
     days = scan.days[match["day"]]
     if days.is_one_day:
         raise Unlikely
@@ -84,7 +83,7 @@ def _whole(days: Days) -> Days:
 
 
 @relates(rf"(?:from |between )?(W\d+){_TO}(W\d+)", r"between (W\d+) and (W\d+)")
-def run_of_weekdays(match: re.Match[str], scan: Scan) -> str:
+def run_of_weekdays(scan: Scan, match: re.Match[str]) -> str:
     first, last = (scan.named[token] for token in match.groups())
     start, length = first.weekdays[0], (last.weekdays[-1] - first.weekdays[0]) % 7
     weekdays = tuple((start + number) % 7 for number in range(length + 1))
@@ -92,7 +91,7 @@ def run_of_weekdays(match: re.Match[str], scan: Scan) -> str:
 
 
 @relates(r"(?P<name>W\d+) ?,? ?(?:the )?(?P<day>D\d+)")
-def weekday_of_a_date(match: re.Match[str], scan: Scan) -> str:
+def weekday_of_a_date(scan: Scan, match: re.Match[str]) -> str:
     """Raises NotUnderstood for "monday the 14th" when the 14th is a Saturday."""
     named, days = scan.named[match["name"]], scan.days[match["day"]]
     if not days.is_one_day or len(named.weekdays) > 1:
@@ -107,7 +106,7 @@ def weekday_of_a_date(match: re.Match[str], scan: Scan) -> str:
 
 
 @relates(r"(?P<day>D\d+) ?,? ?(?P<name>W\d+)")
-def date_with_its_weekday(match: re.Match[str], scan: Scan) -> str:
+def date_with_its_weekday(scan: Scan, match: re.Match[str]) -> str:
     days = scan.days[match["day"]]
     if not days.is_one_day or days.first.weekday() not in scan.named[match["name"]].weekdays:
         raise Unlikely
@@ -118,7 +117,7 @@ def date_with_its_weekday(match: re.Match[str], scan: Scan) -> str:
     rf"\b(?:{_EXCEPT})(?: for| on| in| at| the| any| do| make| this| that| between)* {_REFUSED}",
     rf"{_REFUSED}(?: \w+)? (?:{_IS_OUT})\b",
 )
-def refused(match: re.Match[str], scan: Scan) -> str:
+def refused(scan: Scan, match: re.Match[str]) -> str:
     for token in re.findall(_MENTION, match["refused"]):
         _refuse(token, scan)
     return ","
@@ -136,7 +135,7 @@ def _refuse(token: str, scan: Scan) -> None:
         scan.refused_hours.append(Hours(moment, next_minute(moment)))
 
 
-def _run(match: re.Match[str], scan: Scan, group: str = "day") -> Days:
+def _run(scan: Scan, match: re.Match[str], group: str = "day") -> Days:
     token = match[group]
     if token in scan.days:
         return scan.days[token]
@@ -147,37 +146,37 @@ def _run(match: re.Match[str], scan: Scan, group: str = "day") -> Days:
     rf"(?:from |between )(?P<day>{_DAY}) ?(?:-|to|through|until|and) ?(?:the )?(?P<end>{_DAY})",
     rf"(?P<day>{_DAY}){_TO}(?P<end>{_DAY})",
 )
-def run_of_days(match: re.Match[str], scan: Scan) -> str:
-    first, last = _run(match, scan), _run(match, scan, "end")
+def run_of_days(scan: Scan, match: re.Match[str]) -> str:
+    first, last = _run(scan, match), _run(scan, match, "end")
     if last.last < first.first:
         raise Unlikely
     return scan.day(Days(first.first, last.last))
 
 
 @relates(rf"\b(?:after|past|later than) (?:the )?(?P<day>{_DAY})(?! ?T)")
-def after_days(match: re.Match[str], scan: Scan) -> str:
-    return scan.day(Days(_run(match, scan).last + timedelta(days=1), date.max))
+def after_days(scan: Scan, match: re.Match[str]) -> str:
+    return scan.day(Days(_run(scan, match).last + timedelta(days=1), date.max))
 
 
 @relates(
     rf"\bfrom (?:the )?(?P<day>{_DAY})(?: on(?:wards?)?| forward)?",
     rf"(?P<day>{_DAY}) (?:or (?:later|after)|onwards?|and (?:after|later))\b",
 )
-def from_a_day_on(match: re.Match[str], scan: Scan) -> str:
-    return scan.day(Days(_run(match, scan).first, date.max))
+def from_a_day_on(scan: Scan, match: re.Match[str]) -> str:
+    return scan.day(Days(_run(scan, match).first, date.max))
 
 
 @relates(
     rf"\b(?:before|earlier than|prior to) (?:the )?(?P<day>{_DAY})",
     rf"(?P<day>{_DAY}) or (?:earlier|sooner|before)\b",
 )
-def before_a_day(match: re.Match[str], scan: Scan) -> str:
-    return _until(_run(match, scan).first - timedelta(days=1), scan)
+def before_a_day(scan: Scan, match: re.Match[str]) -> str:
+    return _until(_run(scan, match).first - timedelta(days=1), scan)
 
 
 @relates(rf"\b(?:by|until|up to) (?:the )?(?P<day>{_DAY})")
-def by_a_day(match: re.Match[str], scan: Scan) -> str:
-    return _until(_run(match, scan).last, scan)
+def by_a_day(scan: Scan, match: re.Match[str]) -> str:
+    return _until(_run(scan, match).last, scan)
 
 
 def _until(last: date, scan: Scan) -> str:
@@ -186,67 +185,60 @@ def _until(last: date, scan: Scan) -> str:
     return scan.day(Days(scan.today, last, f"by {last:%A, %B} {last.day}"))
 
 
-@relates(rf"\b(?:from |between |at )?(?P<first>T\d+) ?(?:-|to|until|through|and) ?(?P<time>T\d+){_IN_PART}")
-def between_times(match: re.Match[str], scan: Scan) -> str:
-    latest = exactly(_time(match, scan)) if match["part"] else scan.clocks[match["time"]]
-    earliest = scan.clocks[match["first"]].before(latest)
-    if earliest >= latest.moment:
+@relates(
+    r"(?P<time>T\d+)(?: ?,| at| in| on)? (?P<part>P\d+)",
+    r"(?P<part>P\d+) ?,? (?P<word>at |say |around |about |like )?(?P<time>T\d+)",
+)
+def time_in_its_part_of_the_day(scan: Scan, match: re.Match[str]) -> str:
+    """The part of the day tells am from pm."""
+    moment = scan.clocks[match["time"]].within(scan.parts[match["part"]])
+    if moment is None:
         raise Unlikely
-    scan.windows.append(Hours(earliest, latest.moment))
+    return f"{match.groupdict().get('word') or ''} {scan.clock(exactly(moment))}"
+
+
+@relates(r"\b(?:from |between |at )?(?P<first>T\d+) ?(?:-|to|until|through|and) ?(?P<time>T\d+)")
+def between_times(scan: Scan, match: re.Match[str]) -> str:
+    earliest, latest = scan.clocks[match["first"]].until(scan.clocks[match["time"]])
+    if earliest >= latest:
+        raise Unlikely
+    scan.windows.append(Hours(earliest, latest))
     return ""
 
 
 @relates(
-    rf"\b(?:after|past|from|later than|since)(?: about)? (?P<time>T\d+){_IN_PART}",
-    rf"(?P<time>T\d+){_IN_PART} (?:or (?:later|after)|on ?wards?|and (?:later|after)|on$)",
+    r"\b(?:after|past|from|later than|since)(?: about)? (?P<time>T\d+)",
+    r"(?P<time>T\d+) (?:or (?:later|after)|on ?wards?|and (?:later|after)|on$)",
 )
-def from_a_time_on(match: re.Match[str], scan: Scan) -> str:
-    scan.windows.append(Hours(_time(match, scan), time.max))
+def from_a_time_on(scan: Scan, match: re.Match[str]) -> str:
+    scan.windows.append(Hours(scan.clocks[match["time"]].moment, time.max))
     return ""
 
 
 @relates(
-    rf"\b(?:before|until|earlier than|up to|prior to)(?: about)? (?P<time>T\d+){_IN_PART}",
-    rf"(?P<time>T\d+){_IN_PART} or (?:earlier|before)",
+    r"\b(?:before|until|earlier than|up to|prior to)(?: about)? (?P<time>T\d+)",
+    r"(?P<time>T\d+) or (?:earlier|before)",
 )
-def before_a_time(match: re.Match[str], scan: Scan) -> str:
-    scan.windows.append(Hours(time.min, _time(match, scan)))
+def before_a_time(scan: Scan, match: re.Match[str]) -> str:
+    scan.windows.append(Hours(time.min, scan.clocks[match["time"]].moment))
     return ""
 
 
-@relates(rf"\b(?:by|at the latest) (?P<time>T\d+){_IN_PART}")
-def by_a_time(match: re.Match[str], scan: Scan) -> str:
-    scan.windows.append(Hours(time.min, next_minute(_time(match, scan))))
+@relates(r"\b(?:by|at the latest) (?P<time>T\d+)")
+def by_a_time(scan: Scan, match: re.Match[str]) -> str:
+    scan.windows.append(Hours(time.min, next_minute(scan.clocks[match["time"]].moment)))
     return ""
 
 
 @relates(
     r"\b(?:around|about|round|near|approximately|approx|close to|circa|roughly|say|like|at around|at about) "
-    rf"(?P<time>T\d+){_IN_PART}",
-    rf"(?P<time>T\d+){_IN_PART} ?(?:ish|or so|or thereabouts|roughly|more or less)\b",
+    r"(?P<time>T\d+)",
+    r"(?P<time>T\d+) ?(?:ish|or so|or thereabouts|roughly|more or less)\b",
 )
-def around_a_time(match: re.Match[str], scan: Scan) -> str:
-    scan.around = _time(match, scan)
+def around_a_time(scan: Scan, match: re.Match[str]) -> str:
+    scan.around = scan.clocks[match["time"]].moment
     scan.windows.append(_hour_around(scan.around))
     return ""
-
-
-@relates(
-    r"(?P<time>T\d+) (?:at |in |on )?(?P<part>P\d+)",
-    r"(?P<part>P\d+) ?,? (?:at |say |around )?(?P<time>T\d+)",
-)
-def time_in_its_part_of_the_day(match: re.Match[str], scan: Scan) -> str:
-    moment = scan.clocks[match["time"]].within(scan.parts[match["part"]])
-    if moment is None:
-        raise Unlikely
-    return scan.clock(exactly(moment))
-
-
-def _time(match: re.Match[str], scan: Scan) -> time:
-    """Return the time of a relation, read as am or pm by the part of the day beside it."""
-    said: Clock = scan.clocks[match["time"]]
-    inside = said.within(scan.parts[match["part"]]) if match["part"] else None
-    return inside or said.moment
 
 
 def _hour_around(moment: time) -> Hours:

@@ -67,7 +67,7 @@ def find_all(message: str) -> list[str]:
 
 
 def _kinds(words: list[str]) -> list[str]:
-    kinds = []
+    kinds: list[str] = []
     for place, word in enumerate(words):
         pieces = [piece for piece in word.split() if piece != ","]
         before = words[place - 1].split()[-1:] if place else []

@@ -27,6 +27,7 @@ _KNOWN = frozenset(
 _LONG = sorted(word for word in _KNOWN if len(word) >= 6)
 
 _SHORT = {
+    "fortnight": "2 weeks", "min": "minutes", "mins": "minutes",
     "mon": "monday", "tue": "tuesday", "tues": "tuesday", "wed": "wednesday", "weds": "wednesday",
     "thu": "thursday", "thur": "thursday", "thurs": "thursday", "fri": "friday", "sat": "saturday",
     "sun": "sunday", "jan": "january", "feb": "february", "mar": "march", "apr": "april", "jun": "june",
@@ -34,7 +35,7 @@ _SHORT = {
     "nov": "november", "dec": "december", "tmrw": "tomorrow", "tmr": "tomorrow", "tmw": "tomorrow",
     "tmrow": "tomorrow", "tom": "tomorrow", "tomo": "tomorrow", "2morrow": "tomorrow", "2moro": "tomorrow",
     "2mrw": "tomorrow", "tomoz": "tomorrow", "2day": "today", "tday": "today", "2nite": "tonight",
-    "tonite": "tonight", "nite": "night", "aft": "afternoon", "arvo": "afternoon", "eve": "evening",
+    "tonite": "tonight", "nite": "night", "aft": "afternoon", "arvo": "afternoon",
     "morn": "morning", "mornin": "morning", "nxt": "next", "wk": "week", "wks": "weeks",
     "wkend": "weekend", "hrs": "hours", "hr": "hour", "btw": "between", "btwn": "between", "b4": "before",
     "bf": "before", "aftr": "after", "arnd": "around", "w/e": "weekend", "noonish": "noon ish",
@@ -111,10 +112,15 @@ _SPANISH_NUMBERS = (
 _PUNCTUATION = tuple(
     (re.compile(pattern), plainer)
     for pattern, plainer in (
-        (r"\b([ap])\. ?m\b\.?", r"\1m"),
+        (r"(?<![a-z])([ap])\. ?m\b\.?", r"\1m"),
         (r"(?<=\d)([ap])\b(?!\.\w)", r"\1m"),
         (r"\bo' ?clock\b", "oclock"),
         (r"'", ""),
+        (
+            r"(?<=\d)t(?=\d)|(?<=[a-z])[-/](?=\d)|(?<=\d)-(?=(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|"
+            r"nov|dec))",
+            " ",
+        ),
         (r"\b(half|quarter|mid|early|late|after|first|day|twenty|thirty|forty|fifty)-(?=[a-z])", r"\1 "),
         (r"(?<=[a-z])-(?=[a-z])", " - "),
         (r"\bw/e\b", "weekend"),

@@ -15,8 +15,10 @@ PROVIDERS = ("Dr. Maya Patel", "Dr. Samuel Okafor", "Dr. Lena Fischer")
 @pytest.mark.parametrize(
     "text",
     [
-        "yes", "Yes!", "yep that works", "yup", "YES PLEASE", "yeah sounds good", "ok", "k", "sure", "perfect, thank you",
-        "that's correct", "go ahead", "please do it", "book it", "👍", "👍🏽", "ok 👍", "confirm", "sí", "si por favor", "claro",
+        "yes", "Yes!", "yep that works", "yup", "YES PLEASE", "yeah sounds good", "ok", "k", "sure",
+        "perfect, thank you",
+        "that's correct", "go ahead", "please do it", "book it", "👍", "👍🏽", "ok 👍", "confirm", "sí",
+        "si por favor", "claro",
         "está bien", "yesss", "of course", "no problem", "that works for me thanks", "right", "let's do it",
     ],
 )  # fmt: skip
@@ -27,7 +29,8 @@ def test_a_plain_yes_is_read(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "no", "Nope", "no thanks", "no thank you!", "nah", "not now", "no that's wrong", "please don't", "👎", "not really",
+        "no", "Nope", "no thanks", "no thank you!", "nah", "not now", "no that's wrong", "please don't",
+        "👎", "not really",
         "I'd rather not", "no gracias", "mejor no", "noooo", "no that's not right",
     ],
 )  # fmt: skip
@@ -38,8 +41,10 @@ def test_a_plain_no_is_read(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "yes but later", "no, wednesday", "yes and how much is it?", "ok can it be at 3", "maybe", "yes no", "👍👎", "",
-        "is that right eye", "tuesday works", "what?", "I don't know", "yes if dr patel is there", "thanks", "the first one",
+        "yes but later", "no, wednesday", "yes and how much is it?", "ok can it be at 3", "maybe", "yes no",
+        "👍👎", "",
+        "is that right eye", "tuesday works", "what?", "I don't know", "yes if dr patel is there", "thanks",
+        "the first one",
         "not sure", "no I want to cancel", "yes my eye hurts",
     ],
 )  # fmt: skip
@@ -50,9 +55,12 @@ def test_an_answer_that_says_more_is_no_plain_answer(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "position"),
     [
-        ("2", 1), ("#2", 1), ("option 3", 2), ("number two please", 1), ("the second", 1), ("second one", 1), ("3.", 2),
-        ("last one", 2), ("the latest", 2), ("10:30", 1), ("10:30am", 1), ("1030", 1), ("the 10.30 one", 1), ("2pm", 2),
-        ("wednesday", 2), ("wed works", 2), ("ten thirty", 1), ("I'll take the first", 0), ("9", 0), ("9am pls", 0),
+        ("2", 1), ("#2", 1), ("option 3", 2), ("number two please", 1), ("the second", 1),
+        ("second one", 1), ("3.", 2),
+        ("last one", 2), ("the latest", 2), ("10:30", 1), ("10:30am", 1), ("1030", 1), ("the 10.30 one", 1),
+        ("2pm", 2),
+        ("wednesday", 2), ("wed works", 2), ("ten thirty", 1), ("I'll take the first", 0), ("9", 0),
+        ("9am pls", 0),
         ("el segundo", 1), ("any of them", 0), ("tuesday at 9", 0), ("yes the 1st one", 0), ("march 11", 2),
     ],
 )  # fmt: skip
@@ -99,9 +107,12 @@ def test_nothing_is_picked_when_nothing_was_offered() -> None:
 @pytest.mark.parametrize(
     ("text", "reply"),
     [
-        ("1", ReminderReply.CONFIRM), ("1.", ReminderReply.CONFIRM), ("Yes", ReminderReply.CONFIRM), ("👍", ReminderReply.CONFIRM),
-        ("2", ReminderReply.CANCEL), ("reply 3", ReminderReply.RESCHEDULE), ("three", ReminderReply.RESCHEDULE),
-        ("reschedule please", ReminderReply.RESCHEDULE), ("no", None), ("12", None), ("1 or 2?", None), ("yes at 3", None),
+        ("1", ReminderReply.CONFIRM), ("1.", ReminderReply.CONFIRM), ("Yes", ReminderReply.CONFIRM),
+        ("👍", ReminderReply.CONFIRM),
+        ("2", ReminderReply.CANCEL), ("reply 3", ReminderReply.RESCHEDULE),
+        ("three", ReminderReply.RESCHEDULE),
+        ("reschedule please", ReminderReply.RESCHEDULE), ("no", None), ("12", None), ("1 or 2?", None),
+        ("yes at 3", None),
     ],
 )  # fmt: skip
 def test_a_reminder_is_answered_by_number_or_by_a_plain_yes(text: str, reply: ReminderReply | None) -> None:
@@ -111,10 +122,13 @@ def test_a_reminder_is_answered_by_number_or_by_a_plain_yes(text: str, reply: Re
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
-        ("hi", Courtesy.GREET), ("Hello there!", Courtesy.GREET), ("good morning", Courtesy.GREET), ("hola buenos dias", Courtesy.GREET),
-        ("heyyy", Courtesy.GREET), ("thanks!", Courtesy.THANKS), ("ok thank you so much 😊", Courtesy.THANKS), ("muchas gracias", Courtesy.THANKS),
+        ("hi", Courtesy.GREET), ("Hello there!", Courtesy.GREET), ("good morning", Courtesy.GREET),
+        ("hola buenos dias", Courtesy.GREET),
+        ("heyyy", Courtesy.GREET), ("thanks!", Courtesy.THANKS),
+        ("ok thank you so much 😊", Courtesy.THANKS), ("muchas gracias", Courtesy.THANKS),
         ("ty", Courtesy.THANKS), ("thanks for your help", Courtesy.THANKS), ("bye", Courtesy.GOODBYE),
-        ("thanks, have a great day", Courtesy.GOODBYE), ("see you tuesday", Courtesy.GOODBYE), ("adios", Courtesy.GOODBYE),
+        ("thanks, have a great day", Courtesy.GOODBYE), ("see you tuesday", Courtesy.GOODBYE),
+        ("adios", Courtesy.GOODBYE),
     ],
 )  # fmt: skip
 def test_a_message_that_is_only_manners_is_read(text: str, kind: Courtesy) -> None:
