@@ -59,9 +59,10 @@ LLM_THREADS = env.int("LLM_THREADS", 0)
 LLM_BACKEND = env.str("LLM_BACKEND", "chatbot.backends.openai.OpenAIBackend")
 EMBEDDINGS_BACKEND = env.str("EMBEDDINGS_BACKEND", "chatbot.backends.openai.OpenAIEmbedder")
 EMBEDDINGS_BASE_URL = env.str("EMBEDDINGS_BASE_URL", "http://127.0.0.1:8100/v1")
+EMBEDDINGS_MODEL = env.str("EMBEDDINGS_MODEL", "all-MiniLM-L6-v2")
 CHROMA_URL = env.str("CHROMA_URL", "http://127.0.0.1:8200")
-KNOWLEDGE_FLOOR = env.float("KNOWLEDGE_FLOOR", 0.35)
-"""Cosine similarity under which a passage is no answer."""
+KNOWLEDGE_FLOOR = env.float("KNOWLEDGE_FLOOR", 0.49)
+"""Likeness (cosine, and a little for shared words) under which a passage is no answer."""
 
 HTTPS = env.bool("HTTPS", False)
 PHONENUMBER_DEFAULT_REGION = env.str("PHONE_REGION", "US")
@@ -267,6 +268,7 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_SCHEDULE = {
     "send due messages": {"task": "messaging.tasks.sweep", "schedule": 15.0},
     "answer texts that were missed": {"task": "messaging.tasks.sweep_inbound", "schedule": 30.0},
+    "answer chat messages that were missed": {"task": "chatbot.tasks.answer_missed", "schedule": 30.0},
     "queue due reminders": {"task": "appointments.tasks.sweep_reminders", "schedule": 30.0},
     "work on payment events that were missed": {"task": "payments.tasks.sweep_events", "schedule": 30.0},
     "carry on statement runs": {"task": "billing.tasks.sweep_runs", "schedule": 30.0},
