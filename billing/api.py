@@ -26,10 +26,10 @@ def payer_of(request: Request) -> Patient:
 
 
 class AgingSerializer(serializers.Serializer[Any]):
-    days_0_30_cents = serializers.IntegerField(source="buckets.0")
-    days_31_60_cents = serializers.IntegerField(source="buckets.1")
-    days_61_90_cents = serializers.IntegerField(source="buckets.2")
-    over_90_days_cents = serializers.IntegerField(source="buckets.3")
+    days_0_30_cents = serializers.IntegerField()
+    days_31_60_cents = serializers.IntegerField()
+    days_61_90_cents = serializers.IntegerField()
+    over_90_days_cents = serializers.IntegerField()
 
 
 class UnpaidSerializer(serializers.Serializer[Any]):
@@ -77,7 +77,7 @@ class BalanceView(APIView):
         payer = payer_of(request)
         balance = {
             "balance_cents": services.balance_cents(payer),
-            "aging": services.aging_of(payer),
+            "aging": dict(zip(AgingSerializer().fields, services.aging_of(payer).buckets, strict=True)),
             "unpaid": services.unpaid_charges(payer),
         }
         return Response(BalanceSerializer(balance).data)

@@ -24,7 +24,9 @@ def problem_details(error: Exception, context: dict[str, Any]) -> Response | Non
         return None
     code = "forbidden" if isinstance(error, PermissionDenied) else getattr(error, "default_code", "error")
     problem = _problem(response.status_code, code, str(getattr(error, "detail", "This is not allowed.")))
-    problem.headers.update({name: value for name, value in response.items() if name != "Content-Type"})
+    for name, value in response.items():
+        if name != "Content-Type":
+            problem[name] = value
     return problem
 
 
