@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from eyecare.errors import Refusal
+from patients import services
 from patients.models import Account, Patient
 
 Arguments = ParamSpec("Arguments")
@@ -48,11 +49,19 @@ def patient_required(view: PatientView[Arguments]) -> View[Arguments]:
     def guarded(request: HttpRequest, *args: Arguments.args, **kwargs: Arguments.kwargs) -> HttpResponseBase:
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
-        if not getattr(request, "patient", None):
-            raise NoRecord
-        return view(cast(PatientRequest, request), *args, **kwargs)
+        return view(_with_record(request), *args, **kwargs)
 
     return cast(View[Arguments], guarded)
+
+
+def _with_record(request: HttpRequest) -> PatientRequest:
+    """Return the request with a Patient on it, no lazy stand-in: services ask for its type."""
+    patient = services.current_patient(request)
+    if patient is None:
+        raise NoRecord
+    opened = cast(PatientRequest, request)
+    opened.patient = patient
+    return opened
 
 
 class HasPatient(BasePermission):
@@ -61,6 +70,5 @@ class HasPatient(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
         if not request.user.is_authenticated:
             return False
-        if not getattr(request, "patient", None):
-            raise NoRecord
+        _with_record(request._request)
         return True

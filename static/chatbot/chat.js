@@ -4,9 +4,12 @@
 const log = document.getElementById("log");
 const composer = document.getElementById("composer");
 
-function showTheEnd() {
-  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  composer.scrollIntoView({ block: "end", behavior: calm ? "auto" : "smooth" });
+// A reply longer than the window is shown from its start.
+function showTheEnd(atOnce = false) {
+  const last = log.lastElementChild;
+  const calm = atOnce || matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const fits = last.offsetHeight < innerHeight * 0.6;
+  last.scrollIntoView({ block: fits ? "end" : "start", behavior: calm ? "auto" : "smooth" });
 }
 
 function fragment(html) {
@@ -71,6 +74,16 @@ async function say(event) {
   }
 }
 
+// While a person is asked for or has the conversation, look for what they wrote.
+async function lookForNews() {
+  if (!log.dataset.person && !log.querySelector("[data-handoff]")) return;
+  const last = [...log.querySelectorAll("[data-line]")].at(-1);
+  const response = await fetch(`${log.dataset.news}?after=${last?.dataset.line ?? 0}`);
+  if (response.status !== 200) return;
+  log.append(fragment(await response.text()));
+  showTheEnd();
+}
+
 function sendOnEnter(event) {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();
@@ -79,4 +92,5 @@ function sendOnEnter(event) {
 
 document.addEventListener("submit", say);
 composer.elements.text.addEventListener("keydown", sendOnEnter);
-if (log.querySelector(".said")) showTheEnd();
+setInterval(() => lookForNews().catch(() => {}), 5000);
+if (log.querySelector(".said")) showTheEnd(true);
