@@ -56,7 +56,8 @@ class Attention(nn.Module):
         return self.attn_output(mixed.transpose(1, 2).flatten(2))
 
     def _heads(self, projected: Tensor) -> Tensor:
-        return projected.unflatten(2, (self.shape.heads, self.shape.head_width)).transpose(1, 2)
+        batch, length, _ = projected.shape
+        return projected.view(batch, length, self.shape.heads, self.shape.head_width).transpose(1, 2)
 
 
 def rotate(heads: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The tasks that the shipped model is trained on: the same names and arguments as the running system's tools."""
+"""The tasks that the shipped model is trained on: the running system's tools, by name and argument."""
 
 from chatbot.commands import ArgumentOutline, ToolOutline
 

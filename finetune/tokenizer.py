@@ -84,6 +84,6 @@ class Tokenizer:
 
     def pieces(self) -> list[tuple[str, float, int]]:
         """Return each piece with its score and SentencePiece type, in the order of the ids."""
-        proto = sentencepiece_model_pb2.ModelProto()
+        proto = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]
         proto.ParseFromString(self.path.read_bytes())
         return [(piece.piece, piece.score, piece.type) for piece in proto.pieces]

@@ -1,0 +1,1 @@
+"""Our own training turns, composed out of hand-written frames."""

@@ -1,0 +1,102 @@
+"""What the generator composes is what the assistant can say."""
+
+import itertools
+import random
+from collections import Counter
+
+import pytest
+
+from chatbot import prompt
+from chatbot.commands import GENERAL_COMMANDS
+from chatbot.prompt import COMMAND_LIMIT
+from finetune.corpus import turns as composed
+from finetune.corpus.frames import Writer, frames, pieces
+from finetune.evaluate import read_cases
+from finetune.examples import Example
+from finetune.tasks import TOOLS
+
+
+@pytest.fixture(scope="module")
+def turns() -> list[Example]:
+    return composed.compose(seed=11, turns=4000)
+
+
+def test_every_answer_is_read_back_as_the_commands_it_stands_for(turns):
+    for example in turns:
+        read = prompt.read(example.answer, message=example.turn.message, tools=TOOLS)
+        assert tuple(read) == example.commands
+
+
+def test_every_span_is_a_run_of_whole_words_of_its_message(turns):
+    for example in turns:
+        said = prompt.normalise(example.turn.message)
+        assert example.fits, example
+        assert all(span in said for command in example.commands for span in command.arguments.values())
+
+
+def test_arguments_stand_in_the_order_that_the_grammar_writes(turns):
+    allowed = prompt.allowed_arguments(TOOLS)
+    for command in itertools.chain.from_iterable(example.commands for example in turns):
+        order = [allowed[command.name].index(name) for name in command.arguments]
+        assert order == sorted(order)
+        assert command.name != "set" or command.arguments
+
+
+def test_every_command_is_taught(turns):
+    taught = Counter(command.name for example in turns for command in example.commands)
+    assert set(taught) == {*GENERAL_COMMANDS, *(tool.name for tool in TOOLS)}
+    assert min(taught.values()) >= 20
+
+
+def test_the_same_seed_composes_the_same_turns():
+    assert composed.compose(seed=3, turns=50) == composed.compose(seed=3, turns=50)
+    assert composed.compose(seed=3, turns=50) != composed.compose(seed=4, turns=50)
+
+
+def test_composed_turns_are_all_different(turns):
+    assert len({(example.turn, example.answer) for example in turns}) == len(turns)
+
+
+def test_a_red_flag_is_never_joined_with_another_command(turns):
+    urgent = [example for example in turns if "urgent" in {command.name for command in example.commands}]
+    assert len(urgent) > 100
+    assert all(len(example.commands) == 1 for example in urgent)
+
+
+def test_no_message_holds_more_commands_than_are_read(turns):
+    counts = Counter(len(example.commands) for example in turns)
+    assert max(counts) <= COMMAND_LIMIT
+    assert counts[2] > 100
+
+
+@pytest.mark.parametrize("situation", composed.SITUATIONS, ids=lambda situation: situation.__name__)
+def test_a_situation_shows_the_model_only_states_that_occur(situation):
+    writer = Writer(random.Random(2))
+    for _ in range(50):
+        turn = situation(writer).turn
+        assert turn.task == "" or turn.last == ""
+        assert turn.task in {"", *composed.ASKED_BY}
+
+
+def test_every_frame_can_be_filled_and_marks_known_arguments_only():
+    writer = Writer(random.Random(1))
+    known = {argument.name for tool in TOOLS for argument in tool.arguments}
+    for name, sections in frames().items():
+        for frame in itertools.chain.from_iterable(sections.values()):
+            filled = list(pieces(writer.fill(frame)))
+            assert not any(set("{}<[]|") & set(piece.text) for piece in filled), (name, frame)
+            assert {piece.argument for piece in filled} <= {*known, ""}, (name, frame)
+
+
+def test_development_cases_are_labelled_as_the_assistant_would_read_them():
+    cases = read_cases()
+    assert len(cases) >= 80
+    for case in cases:
+        assert case.fits, case
+        assert tuple(prompt.read(case.answer, message=case.turn.message, tools=TOOLS)) == case.commands
+
+
+def test_no_development_message_is_composed_from_the_frames(turns):
+    seen = {example.turn.message.casefold() for example in turns}
+    written = [case.turn.message.casefold() for case in read_cases()]
+    assert [message for message in written if message in seen and len(message.split()) > 3] == []
