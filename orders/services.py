@@ -117,7 +117,7 @@ def _move(order: Order, to: str, actor: Account | None, note: str) -> None:
         labels = dict(Order.Stage.choices)
         raise StepNotAllowed(f"An order that is {labels[before]} cannot become {labels.get(to, to)}.")
     if to == Order.Stage.AT_LAB and order.prescription and not order.prescription.is_valid:
-        raise PrescriptionExpired(f"The prescription ran out on {order.prescription.expires_on}.")
+        raise PrescriptionExpired(f"The prescription ran out on {order.prescription.expires_on:%B %-d, %Y}.")
     if not Order.objects.filter(pk=order.pk, stage=before).update(stage=to):
         raise AlreadyMoved("Somebody else has just moved this order. Please look at it again.")
     order.stage = to
