@@ -1,5 +1,6 @@
 """Reads the diary and finds free slots in it: always the same few queries, whatever the range."""
 
+import functools
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -177,14 +178,21 @@ def alternatives(
     """Return the nearest slots to one that cannot be had: two with the same provider, then anybody's."""
     day = slot.starts_at.date()
     wish = Around(slot.starts_at)
-    search = {"visit_type": visit_type, "patient": patient, "moving": moving}
-    found = find_slots(**search, first_day=day - NEARBY, last_day=day + NEARBY) or find_slots(
-        **search, first_day=clock.today(), last_day=date.max
+    search = functools.partial(find_slots, visit_type=visit_type, patient=patient, moving=moving)
+    found = search(first_day=day - NEARBY, last_day=day + NEARBY) or search(
+        first_day=clock.today(), last_day=date.max
     )
     same = availability.closest((free for free in found if free.provider == slot.provider), wish, limit - 1)
     known = {free.starts_at for free in same}
     others = availability.one_for_each_start(free for free in found if free.starts_at not in known)
     return same + availability.closest(others, wish, limit - len(same))
+
+
+def slot_of(appointment: Appointment) -> Slot:
+    """Return the slot that an appointment has, for its times on the practice's wall clock."""
+    zone = practice.zone()
+    starts_at, ends_at = appointment.starts_at.astimezone(zone), appointment.ends_at.astimezone(zone)
+    return Slot(appointment.provider, appointment.location, starts_at, ends_at)
 
 
 def slot_from_key(visit_type: VisitType, key: str) -> Slot:

@@ -47,11 +47,11 @@ def check_bookable(
 def _check_patients_may(visit_type: VisitType, slot: Slot) -> None:
     earliest, latest = diary.bookable_range(visit_type)
     if not visit_type.is_online:
-        raise NotBookable(f"This visit is arranged by phone. Please call us at {_phone()}.")
+        raise NotBookable(f"This visit is arranged by phone. Please call us at {phone_words()}.")
     if slot.starts_at < clock.now():
         raise TooSoon("That time has passed.")
     if slot.starts_at < earliest:
-        raise TooSoon(f"That is too soon to book online. Please call us at {_phone()}.")
+        raise TooSoon(f"That is too soon to book online. Please call us at {phone_words()}.")
     if slot.starts_at > latest:
         raise TooFarAhead(f"Our diary is open until {latest.astimezone(practice.zone()):%B %-d}.")
 
@@ -94,8 +94,9 @@ def check_changeable(appointment: Appointment, *, by_staff: bool = False) -> Non
         raise Ended("That appointment has passed; it can no longer be changed.")
     notice = timedelta(hours=appointment.visit_type.change_notice_hours)
     if appointment.starts_at - notice < clock.now():
-        raise TooLate(f"It is too late to change that appointment online. Please call us at {_phone()}.")
+        raise TooLate(f"It is too late to change that appointment online. Please call us at {phone_words()}.")
 
 
-def _phone() -> str:
+def phone_words() -> str:
+    """Return the practice's phone as patients dial it."""
     return practice.current().phone.as_national

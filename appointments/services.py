@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 
 from appointments import reminders, rules, texts
 from appointments.availability import Slot
-from appointments.diary import alternatives, bookable_range, find_slots, nearest, slot_from_key
+from appointments.diary import alternatives, bookable_range, find_slots, nearest, slot_from_key, slot_of
 from appointments.models import Appointment, AppointmentEvent, VisitType
 from appointments.refusals import (
     Ended,
@@ -50,6 +50,7 @@ __all__ = [
     "nearest",
     "reschedule",
     "slot_from_key",
+    "slot_of",
 ]
 
 State, Channel = Appointment.State, Appointment.Channel
@@ -223,8 +224,8 @@ def _wait_for_turn(patient: Patient, provider: Provider) -> None:
     The overlap constraints decide all the same; without the queue, PostgreSQL settles two inserts
     that wait for each other as a deadlock. SQLite has one writer at a time anyway.
     """
-    for row in (patient, provider):
-        type(row)._default_manager.select_for_update(no_key=True).get(pk=row.pk)
+    Patient.objects.select_for_update(no_key=True).get(pk=patient.pk)
+    Provider.objects.select_for_update(no_key=True).get(pk=provider.pk)
 
 
 def _answered_before(
