@@ -1,6 +1,6 @@
 """The desk's view of the assistant: who waits for a person, what was said, what it knows and watches for."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -18,6 +18,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from chatbot import handoff, knowledge, services
 from chatbot.models import ChatMessage, Conversation, Document, Handoff, RedFlag
 from eyecare.errors import Refusal
+from patients.models import Account
 
 THREAD_LIMIT = 200
 """Newest messages of a conversation that the desk is shown."""
@@ -75,7 +76,7 @@ class ConversationAdmin(ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Conversation, form: Any, change: bool) -> None:
         """Say what was typed; nothing else of a conversation is edited by hand."""
         if text := form.cleaned_data.get("reply", "").strip():
-            handoff.reply(conversation=obj, account=request.user, text=text)
+            handoff.reply(conversation=obj, account=cast(Account, request.user), text=text)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
@@ -87,7 +88,8 @@ class ConversationAdmin(ModelAdmin):
     @action(description="Take over", url_path="take", permissions=["change"])
     def take(self, request: HttpRequest, object_id: str) -> HttpResponse:
         try:
-            handoff.take(conversation=Conversation.objects.get(pk=object_id), account=request.user)
+            conversation = Conversation.objects.get(pk=object_id)
+            handoff.take(conversation=conversation, account=cast(Account, request.user))
         except Refusal as refusal:
             messages.error(request, refusal.sentence)
         return _to(object_id)

@@ -36,16 +36,15 @@ def missing_for(tool: Tool, conversation: Conversation) -> Asking | None:
     """Return what the patient must be asked before a tool may run; raises NotKnown, TriesUsedUp."""
     if tool.is_for_anyone:
         return None
-    if conversation.channel == Conversation.Channel.WEB:
-        return _on_the_portal(conversation)
-    return _by_text(tool, conversation)
-
-
-def _on_the_portal(conversation: Conversation) -> None:
+    if conversation.channel == Conversation.Channel.SMS:
+        return _by_text(tool, conversation)
+    if conversation.patient is None and conversation.account is None:
+        raise NotKnown("Please sign in first, so that I know whose record to open.")
     if conversation.patient is None:
         raise NotKnown(
-            "Please sign in first, so that I know whose record to open. Questions are open to everyone."
+            "Your log-in is not linked to a patient's record. Please call us and we put that right."
         )
+    return None
 
 
 def _by_text(tool: Tool, conversation: Conversation) -> Asking | None:

@@ -22,6 +22,7 @@ from chatbot.triage import Triage
 from chatbot.turns import Turn
 from eyecare import clock
 from eyecare.errors import Invalid, NotFound, Refusal
+from patients import services as patients
 from patients.models import Account, Patient
 from practice import audit
 from practice import services as practice
@@ -38,6 +39,8 @@ FORGOTTEN_AFTER = timedelta(hours=12)
 
 TEXT_CONVERSATION_RESTS = timedelta(hours=24)
 """A text after a longer rest begins a new conversation: whose phone it is is asked again."""
+
+MISSED_AT_ONCE = 50
 
 TURN_SECONDS = 60
 """How long one worker may hold a conversation; past it the worker counts as dead."""
@@ -75,7 +78,8 @@ def web_conversation(
     """Return the open portal conversation of this account about this patient, or a visitor's by its key."""
     mine = Conversation.objects.filter(channel=Conversation.Channel.WEB, account=account, patient=patient)
     if account is None:
-        mine = mine.filter(pk=key) if key else mine.none()
+        known = _as_key(key)
+        mine = mine.filter(pk=known) if known else mine.none()
     return mine.exclude(status=Conversation.Status.CLOSED).first()
 
 
@@ -95,10 +99,20 @@ def text_conversation(phone: str) -> Conversation:
     return conversation
 
 
+def end_text_conversation(phone: str) -> None:
+    """Close what is open with this phone; its next text begins a new conversation."""
+    texts = Conversation.objects.filter(channel=Conversation.Channel.SMS, phone=phone)
+    texts.update(status=Conversation.Status.CLOSED, state={})
+
+
 def get_for(account: Account, conversation_id: object) -> Conversation:
-    """Return one of the account's own conversations; NotFound for anybody else's."""
-    found = Conversation.objects.filter(account=account, pk=_as_key(conversation_id)).first()
-    if found is None:
+    """Return one of the account's own conversations; NotFound for anybody else's.
+
+    One about a person whom the account may no longer act for is not its own any more.
+    """
+    key = _as_key(conversation_id)
+    found = Conversation.objects.filter(account=account, pk=key).first() if key else None
+    if found is None or (found.patient and found.patient not in patients.patients_of(account)):
         raise NotFound("We could not find that conversation.")
     return found
 
@@ -110,20 +124,29 @@ def history(conversation: Conversation) -> QuerySet[ChatMessage]:
 def say(conversation: Conversation, text: str, provider_id: str = "") -> ChatMessage | None:
     """Store what the patient wrote and answer it; None when a person has the conversation.
 
-    Raises TooLong, TooManyMessages, Invalid. A message that came before (the same `provider_id`)
-    is answered by the reply it had.
+    Raises TooLong and Invalid; the doors ask `admit` first. A message that came before (the same
+    `provider_id`) is answered by the reply it had.
     """
     message = receive(conversation, text, provider_id)
     answer(conversation)
     return reply_to(message)
 
 
+def admit(conversation: Conversation) -> None:
+    """Refuse a flood: raises TooManyMessages. Every conversation of the same person counts."""
+    person = Q(conversation=conversation.pk)
+    if conversation.account_id:
+        person |= Q(conversation__account=conversation.account_id)
+    recent = ChatMessage.objects.filter(
+        person, author=ChatMessage.Author.PATIENT, created_at__gt=clock.now() - RATE_WINDOW
+    )
+    if recent.count() >= RATE_LIMIT:
+        raise TooManyMessages("That was a lot at once. Please wait a few minutes, or call us.")
+
+
 def receive(conversation: Conversation, text: str, provider_id: str = "") -> ChatMessage:
     """Store a message of the patient, once for each provider id."""
     text = _checked(text)
-    if provider_id and (known := _known(conversation, provider_id)):
-        return known
-    _refuse_floods(conversation)
     try:
         with transaction.atomic():
             return ChatMessage.objects.create(
@@ -153,16 +176,21 @@ def answer(conversation: Conversation, *, engine: str = "") -> ChatMessage | Non
     return reply
 
 
+def answer_missed(after: timedelta) -> int:
+    """Answer what has waited longer than this, in any conversation; return in how many."""
+    waiting = ChatMessage.objects.filter(
+        author=ChatMessage.Author.PATIENT, answered_at=None, created_at__lt=clock.now() - after
+    )
+    missed = Conversation.objects.filter(pk__in=waiting.values("conversation"))
+    return sum(answer(conversation) is not None for conversation in missed[:MISSED_AT_ONCE])
+
+
 def reply_to(message: ChatMessage) -> ChatMessage | None:
     """Return the reply to a message, which may answer later ones as well."""
     replies = ChatMessage.objects.filter(
         conversation_id=message.conversation_id, author=ChatMessage.Author.ASSISTANT, answers__isnull=False
     )
     return replies.filter(answers__gte=message.pk).order_by("id").first()
-
-
-def close(conversation: Conversation) -> None:
-    Conversation.objects.filter(pk=conversation.pk).update(status=Conversation.Status.CLOSED, state={})
 
 
 def _checked(text: str) -> str:
@@ -172,22 +200,6 @@ def _checked(text: str) -> str:
     if len(text) > TEXT_LIMIT:
         raise TooLong(f"That is too long for me. Please keep it under {TEXT_LIMIT:,} characters.")
     return text
-
-
-def _known(conversation: Conversation, provider_id: str) -> ChatMessage | None:
-    return ChatMessage.objects.filter(channel=conversation.channel, provider_id=provider_id).first()
-
-
-def _refuse_floods(conversation: Conversation) -> None:
-    """Count over every conversation of the same person: opening a new one does not start afresh."""
-    person = Q(conversation=conversation.pk)
-    if conversation.account_id:
-        person |= Q(conversation__account=conversation.account_id)
-    recent = ChatMessage.objects.filter(
-        person, author=ChatMessage.Author.PATIENT, created_at__gt=clock.now() - RATE_WINDOW
-    )
-    if recent.count() >= RATE_LIMIT:
-        raise TooManyMessages("That was a lot at once. Please wait a few minutes, or call us.")
 
 
 def _waiting(conversation: Conversation) -> QuerySet[ChatMessage]:

@@ -213,6 +213,10 @@ class Registry:
     def get(self, name: str) -> Tool | None:
         return self._tools.get(name)
 
+    def open_to(self, patient: Patient | None) -> list[Tool]:
+        """Return what this person may do; a visitor who is not signed in may do little."""
+        return [tool for tool in self._tools.values() if patient or tool.is_for_anyone]
+
     def outlines(self) -> tuple[ToolOutline, ...]:
         return tuple(tool.outline for tool in self._tools.values())
 

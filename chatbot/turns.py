@@ -23,6 +23,7 @@ MISSES_BEFORE_PERSON = 4
 """Turns in a row that were not understood."""
 
 HANDOFF = "handoff"
+_SPEAKS_AGAINST_YES = frozenset({"set", "no", "stop", "more", "urgent", HANDOFF})
 
 
 @dataclass
@@ -106,6 +107,8 @@ class Turn:
         """Return what was answered plainly: a choice from those offered, yes or no, manners."""
         if (choice := self._picked(self.message)) and (command := self._meaning(choice)):
             return [command]
+        if named := self._named():
+            return [named]
         agrees = plain.yes_or_no(self.message)
         if agrees is not None and self._open_question:
             return [Command("yes" if agrees else "no")]
@@ -114,11 +117,12 @@ class Turn:
 
     @property
     def _open_question(self) -> str:
-        return self.stack.top.asked if self.stack.top else self.asked or self.suggested
+        """Return what was asked last; a suggestion is asked after a task's question, and alone."""
+        return self.suggested or (self.stack.top.asked if self.stack.top else self.asked)
 
     @property
     def _offered(self) -> list[Choice]:
-        return self.stack.top.offered if self.stack.top else self.menu
+        return self.stack.top.offered if self.stack.top and not self.suggested else self.menu
 
     def _picked(self, words: str) -> Choice | None:
         labels = [choice.label for choice in self._offered]
@@ -126,12 +130,17 @@ class Turn:
         place = labels.index(exact[0]) if exact else plain.picked(words, labels)
         return None if place is None else self._offered[place]
 
+    def _named(self) -> Command | None:
+        """Return the task whose label is the whole message: a button of the page was pressed."""
+        labels = {tool.label.casefold(): Command(tool.name) for tool in registry.tools().values()}
+        return labels.get(self.message.casefold())
+
     def _meaning(self, choice: Choice) -> Command | None:
         """Return the command that a choice stands for; None when its label must be read like a message."""
         if choice.key in _FOLLOWED or registry.get(choice.key):
             return Command(choice.key)
         top = self.stack.top
-        return Command("set", {top.asked: choice.label}) if top else None
+        return Command("set", {top.asked: self.message}) if top else None
 
     def _understood(self) -> list[Command]:
         understood = engines.understand(self._prompt, registry.outlines(), engine=self.engine)
@@ -154,11 +163,20 @@ class Turn:
 
     def _follow(self, commands: list[Command]) -> None:
         self.draft.commands += commands
-        for command in _without_hasty_yes(commands, self.stack.top):
+        for command in self._without_hasty_yes(commands):
             if tool := registry.get(command.name):
                 self._start(tool, command)
             else:
                 _FOLLOWED[command.name](self, command)
+
+    def _without_hasty_yes(self, commands: list[Command]) -> Iterable[Command]:
+        """Leave a yes out that comes with a change: "yes but at 4" agrees to nothing that was read back."""
+        top = self.stack.top
+        if top is None or top.asked != stack.CONFIRMATION or self.suggested:
+            return commands
+        names = {command.name for command in commands}
+        is_hasty = bool(names & (_SPEAKS_AGAINST_YES | {top.tool}))
+        return [command for command in commands if not (is_hasty and command.name == "yes")]
 
     def _start(self, tool: Tool, command: Command) -> None:
         if self.conversation.is_urgent and tool.asks_first:
@@ -192,18 +210,18 @@ class Turn:
 
     def _yes(self, command: Command) -> None:
         top = self.stack.top
-        if top and top.asked == stack.CONFIRMATION:
+        if self.suggested:
+            self._follow([Command(self.suggested)])
+        elif top and top.asked == stack.CONFIRMATION:
             self.work.advance(top, agreed=True)
         elif top and len(top.offered) == 1:
             self._fill(top, {}, top.offered[0])
-        elif self.suggested:
-            self._follow([Command(self.suggested)])
         elif top is None:
             self._welcome(sayings.WHAT_CAN_I_DO)
 
     def _no(self, command: Command) -> None:
         top = self.stack.top
-        if top is None:
+        if self.suggested or top is None:
             self.draft.say(sayings.GOODBYE if self.asked else sayings.LEFT_AS_IT_IS)
         elif top.asked == stack.CONFIRMATION:
             self._decline(top)
@@ -273,10 +291,9 @@ class Turn:
             self.stack.menu = self._can_do()
 
     def _can_do(self) -> list[Choice]:
-        patient = self.conversation.patient
-        is_text = self.conversation.channel == Conversation.Channel.SMS
-        tools = registry.tools().values()
-        return [Choice(tool.label, tool.name) for tool in tools if patient or is_text or tool.is_for_anyone]
+        is_text = self.conversation.channel == Conversation.Channel.SMS  # whose phone it is, is asked later
+        tools = registry.tools().values() if is_text else registry.open_to(self.conversation.patient)
+        return [Choice(tool.label, tool.name) for tool in tools]
 
     def _miss(self, command: Command) -> None:
         """Try the message as the answer to what was asked; else say so, and after a while offer a way out."""
@@ -312,7 +329,7 @@ class Turn:
     def _leave_one_question(self) -> None:
         """End with the one question that is open, the newest task's."""
         top = self.stack.top
-        if top is None:
+        if top is None or self.stack.suggested:
             self._offer_anything_else()
         elif top.asked:
             if self.draft.parts and top not in self.work.asked and not self.is_missed:
@@ -346,14 +363,3 @@ _FOLLOWED: dict[str, Follower] = {
     "unclear": Turn._miss,
 }
 """What each general command does; the names are those of `commands.GENERAL_COMMANDS`."""
-
-_SPEAKS_AGAINST_YES = frozenset({"set", "no", "stop", "more", "urgent", HANDOFF})
-
-
-def _without_hasty_yes(commands: list[Command], top: Task | None) -> Iterable[Command]:
-    """Leave a yes out that comes with a change: "yes but at 4" agrees to nothing that was read back."""
-    if top is None or top.asked != stack.CONFIRMATION:
-        return commands
-    names = {command.name for command in commands}
-    is_hasty = bool(names & (_SPEAKS_AGAINST_YES | {top.tool}))
-    return [command for command in commands if not (is_hasty and command.name == "yes")]

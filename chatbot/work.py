@@ -151,5 +151,5 @@ class Work:
     def _turn_away(self, task: Task, refusal: Refusal) -> None:
         self.stack.close(task, finished=False)
         self.draft.say(refusal.sentence)
-        if self.conversation.channel == Conversation.Channel.WEB:
+        if self.conversation.channel == Conversation.Channel.WEB and self.conversation.account is None:
             self.draft.cards.append(Card("Your record", url=reverse("account_login"), link="Sign in"))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chatbot import backends, prompt, services
+from chatbot import backends, prompt, sayings, services
 from chatbot.backends.memory import ScriptedBackend
 from chatbot.commands import Command
 from chatbot.models import ChatMessage, Conversation, RedFlag
@@ -122,7 +122,17 @@ def test_a_question_in_between_is_answered_and_the_open_question_asked_again(say
 
 def test_two_wishes_in_one_message_are_both_answered(say: Say) -> None:
     reply = say("a table in the garden, and what do i owe", ("book_table", {"room": "garden"}), "tea_bill")
-    assert reply.text.splitlines() == ["Ana owes $4.20. Pay now?", "When?"]
+    assert reply.text.splitlines() == ["Ana owes $4.20. Pay now?"]
+    assert say("no").text.splitlines() == [sayings.LEFT_AS_IT_IS, sayings.BACK, "When?"]
+
+
+def test_a_yes_to_a_suggestion_is_no_yes_to_what_was_read_back_before(say: Say) -> None:
+    say("garden at 9", ("book_table", {"room": "garden", "table": "9"}))
+    assert say("what do i owe", "tea_bill").text == "Ana owes $4.20. Pay now?"
+    assert say("yes").text.splitlines() == ["Paid.", sayings.BACK, "Lay Garden at 9:00?"]
+    assert tea.served == []
+    say("yes")
+    assert len(tea.served) == 1
 
 
 def test_what_was_taken_meanwhile_is_not_booked_and_others_are_offered(say: Say) -> None:

@@ -1,0 +1,75 @@
+"""Talk to the assistant from another program: JSON Lines in, JSON Lines out, through the real loop."""
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+from django.utils.dateparse import parse_datetime
+
+from chatbot.rehearsal import Rehearsal, Unplayable
+from eyecare import clock
+from practice import services as practice
+
+
+class Command(BaseCommand):
+    help = (
+        'Reads {"conversation", "channel": "web"|"sms", "as": role, e-mail, phone or null, "text"} lines and '
+        "answers each with one line before it reads the next."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--now", help="stop the clock at this time in the practice, 2026-03-02T09:00")
+        parser.add_argument("--rollback", action="store_true", help="leave the database as it was")
+        parser.add_argument("--engine", choices=["model", "rules", "retrieval"], default="")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with _rolled_back(options["rollback"]), stopped_clock(options["now"]):
+            rehearsal = Rehearsal(options["engine"])
+            for line in sys.stdin:
+                if line.strip():
+                    self.stdout.write(json.dumps(_answer(rehearsal, line), ensure_ascii=False))
+                    self.stdout.flush()
+
+
+def _answer(rehearsal: Rehearsal, line: str) -> dict[str, Any]:
+    try:
+        said = json.loads(line)
+        if not isinstance(said, dict):
+            raise Unplayable("a line is a JSON object")
+        return rehearsal.play(said)
+    except ValueError as error:
+        return {"error": str(error)}
+
+
+@contextlib.contextmanager
+def _rolled_back(wanted: bool) -> Iterator[None]:
+    """Undo everything at the end: one transaction around it all."""
+    with transaction.atomic() if wanted else contextlib.nullcontext():
+        yield
+        if wanted:
+            transaction.set_rollback(True)
+
+
+@contextlib.contextmanager
+def stopped_clock(moment: str | None) -> Iterator[None]:
+    """Stop the clock at a time on the practice's wall; without one it runs on."""
+    if moment is None:
+        yield
+        return
+    with clock.frozen_at(_read(moment)):
+        yield
+
+
+def _read(moment: str) -> datetime:
+    try:
+        parsed = parse_datetime(moment)
+    except ValueError:
+        parsed = None
+    if parsed is None:
+        raise CommandError(f"{moment!r} is no time such as 2026-03-02T09:00")
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=practice.zone())

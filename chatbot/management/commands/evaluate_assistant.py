@@ -1,0 +1,131 @@
+"""Score the assistant on hand-written conversations; nothing of them stays in the database."""
+
+import itertools
+import json
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+from django.utils import timezone
+
+from chatbot import engines, triage
+from chatbot.commands import Command as Meaning
+from chatbot.evaluation import Case, Score, Told, Verdict, judge
+from chatbot.management.commands.converse import stopped_clock
+from chatbot.prompt import Turn
+from chatbot.rehearsal import Rehearsal
+from chatbot.tools import registry
+from practice import services as practice
+
+COLUMNS = (
+    "lines",
+    "right",
+    "commands",
+    "effects",
+    "handoff",
+    "urgent_recall",
+    "over_triage",
+    "milliseconds_median",
+)
+
+
+class Command(BaseCommand):
+    help = "Plays the lines of each file through the turn loop and scores them against their `expect`."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--cases", nargs="+", required=True, type=Path, help="JSON Lines files")
+        parser.add_argument("--engine", choices=["model", "rules", "retrieval"], default="")
+        parser.add_argument("--now", help="stop the clock here where a conversation names no time of its own")
+        parser.add_argument("--json", action="store_true", help="print the scores as JSON")
+        parser.add_argument("--wrong", action="store_true", help="list the lines that are not right")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        scores = [_score(path, options["engine"], options["now"]) for path in options["cases"]]
+        if len(scores) > 1:
+            scores.append(Score("all", [verdict for score in scores for verdict in score.verdicts]))
+        if options["json"]:
+            self.stdout.write(json.dumps([score.as_json() for score in scores], indent=2))
+        else:
+            self._print_table(scores)
+        if options["wrong"]:
+            for verdict in itertools.chain.from_iterable(
+                score.verdicts for score in scores[: len(options["cases"])]
+            ):
+                if not verdict.is_right:
+                    self.stdout.write(f"{', '.join(verdict.wrong)}: {verdict.text}")
+
+    def _print_table(self, scores: Sequence[Score]) -> None:
+        width = max(len(score.name) for score in scores)
+        self.stdout.write(f"{'file':{width}}  " + "  ".join(f"{name:>12}" for name in COLUMNS))
+        for score in scores:
+            shown = score.as_json()
+            self.stdout.write(
+                f"{score.name:{width}}  " + "  ".join(f"{_cell(shown[name]):>12}" for name in COLUMNS)
+            )
+
+
+def _cell(value: float | int | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.1%}" if isinstance(value, float) and value <= 1 else str(round(value))
+
+
+def _score(path: Path, engine: str, now: str | None) -> Score:
+    score = Score(path.name)
+    for conversation in _conversations(path):
+        with stopped_clock(conversation[0].get("now") or now), transaction.atomic():
+            score.verdicts += _verdicts(conversation, engine)
+            transaction.set_rollback(True)  # the next conversation finds the practice as this one did
+    return score
+
+
+def _verdicts(conversation: Sequence[Case], engine: str) -> Iterator[Verdict]:
+    rehearsal = Rehearsal(engine)
+    for case in conversation:
+        told = _understood(case, engine) if "context" in case else rehearsal.play(case)
+        yield judge(case, told)
+
+
+def _understood(case: Case, engine: str) -> Told:
+    """Return what a message means in a given context, without playing the conversation before it."""
+    started = time.monotonic()
+    context = case["context"]
+    turn = Turn(case["text"], context.get("task", ""), context.get("asked", ""), context.get("last", ""))
+    with timezone.override(practice.zone()):
+        commands = _meaning(turn, engine)
+    return {
+        "reply": "",
+        "choices": [],
+        "sources": [],
+        "effects": [],
+        "handoff": any(command.name == "handoff" for command in commands),
+        "urgent": any(command.name == "urgent" for command in commands),
+        "commands": [{"name": command.name, "arguments": dict(command.arguments)} for command in commands],
+        "milliseconds": (time.monotonic() - started) * 1000,
+    }
+
+
+def _meaning(turn: Turn, engine: str) -> list[Meaning]:
+    if triage.Triage(triage.default_flags()).check(turn.message):
+        return [Meaning("urgent")]
+    return engines.understand(turn, registry.outlines(), engine=engine).commands
+
+
+def _conversations(path: Path) -> Iterator[list[Case]]:
+    """Yield the lines of each conversation; a "now" in a file's first line holds for all of them."""
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{path}: {error}") from error
+    if not lines:
+        raise CommandError(f"{path} holds no cases")
+    now = lines[0].get("now")
+    for number, line in enumerate(lines, start=1):
+        if not isinstance(line.get("text"), str):
+            raise CommandError(f"{path}:{number} has no text")
+    for _, grouped in itertools.groupby(lines, key=lambda line: line.get("conversation")):
+        conversation = list(grouped)
+        yield [{"now": now, **conversation[0]}, *conversation[1:]] if now else conversation

@@ -1,0 +1,14 @@
+"""The chat's pages."""
+
+from django.urls import path
+
+from chatbot import views
+
+app_name = "chatbot"
+urlpatterns = [
+    path("", views.chat, name="chat"),
+    path("messages/", views.say, name="say"),
+    path("stream/<int:message_id>/", views.stream, name="stream"),
+    path("news/", views.news, name="news"),
+    path("documents/<slug:slug>/", views.document, name="document"),
+]
