@@ -26,7 +26,7 @@ SITE_URL = env.str("SITE_URL", "http://127.0.0.1:8000")
 """Where patients reach the portal: links in texts, e-mail and checkout start with it."""
 
 DATABASES = {"default": env.dj_db_url("DATABASE_URL", f"sqlite:///{VAR_DIR / 'eyecare.sqlite3'}")}
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "filesystem://")
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "filesystem://localhost//")
 CACHE_URL = env.str("CACHE_URL", "")
 MESSAGING_BACKEND = env.str("MESSAGING_BACKEND", "messaging.backends.simulator.SimulatorBackend")
 PAYMENTS_BACKEND = env.str("PAYMENTS_BACKEND", "payments.backends.demo.DemoBackend")
@@ -115,6 +115,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "eyecare.health.Health",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -240,6 +241,7 @@ TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 WHITENOISE_USE_FINDERS = DEBUG or DEMO
 MEDIA_ROOT = VAR_DIR / "media"
 PHONENUMBER_DB_FORMAT = "E164"

@@ -28,7 +28,19 @@ def programs(host: str, port: int) -> list[Program]:
     chroma = urlsplit(settings.CHROMA_URL)
     model = urlsplit(settings.LLM_BASE_URL)
     uvicorn = ["-m", "uvicorn", "eyecare.asgi:application", "--no-access-log", "--log-level", "warning"]
-    celery = ["-m", "celery", "-A", "eyecare", "worker", "--beat", "--pool", "threads", "--concurrency", "4"]
+    celery = [
+        "-m",
+        "celery",
+        "-A",
+        "eyecare",
+        "--quiet",
+        "worker",
+        "--beat",
+        "--pool",
+        "threads",
+        "--concurrency",
+        "4",
+    ]
     return [
         Program("web", [python, *uvicorn, "--host", host, "--port", str(port)], port, essential=True),
         Program("worker", [python, *celery, "--loglevel", "warning", "--without-gossip", "--without-mingle"]),

@@ -1,35 +1,26 @@
 """Every door of the house."""
 
-from importlib.util import find_spec
-
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from eyecare import api
+from eyecare import api, views
 
-
-def _if_there(prefix, module):
-    return [path(prefix, include(module))] if find_spec(module) else []
-
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 urlpatterns = [
-    *_if_there("chat/", "chatbot.urls"),
-    *_if_there("appointments/", "appointments.urls"),
-    *_if_there("orders/", "orders.urls"),
-    *_if_there("dues/", "billing.urls"),
-    *_if_there("", "payments.urls"),
-    *_if_there("", "messaging.urls"),
-    *_if_there("people/", "patients.urls"),
+    path("", include(([path("", views.home, name="home")], "eyecare"))),
+    path("chat/", include("chatbot.urls")),
+    path("appointments/", include("appointments.urls")),
+    path("orders/", include("orders.urls")),
+    path("dues/", include("billing.urls")),
+    path("", include("payments.urls")),
+    path("", include("messaging.urls")),
+    path("people/", include("patients.urls")),
     path("account/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include((api.urlpatterns, "api"))),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/v1/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
 ]
-if find_spec("eyecare.views"):
-    from eyecare import views
-
-    urlpatterns += [path("", include(([path("", views.home, name="home")], "eyecare")))]
-    if hasattr(views, "health"):
-        urlpatterns += [path("health/", views.health, name="health")]

@@ -25,7 +25,7 @@ def test_a_patient_sees_what_is_next(client, monday, ana, exam, okafor, main_str
     Notice.objects.create(title="Closed on Friday", body="The lab moves.", starts_at=monday)
     client.force_login(ana.account)
     page = client.get("/").content.decode()
-    for expected in (
+    for words in (
         "Good morning, Ana",
         "Tue, Mar 3",
         "9:00 AM",

@@ -30,7 +30,6 @@ class Command(BaseCommand):
         raise SystemExit(supervisor.supervise(programs))
 
     def _prepare(self) -> None:
-        settings.VAR_DIR.mkdir(exist_ok=True)
         self.step("Bringing the database up to date")
         call_command("migrate", verbosity=0, interactive=False)
         if settings.DEMO and not Practice.objects.exists():
