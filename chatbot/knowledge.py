@@ -205,7 +205,7 @@ def reconcile() -> int:
         stored, wanted = collection.ids(), _ids_for(audience)
         collection.delete(sorted(stored - wanted))
         missing = {key.partition(":")[0] for key in wanted - stored}
-        Document.objects.filter(passages__in=missing).update(indexed_at=None)
+        Document.objects.filter(passages__pk__in=missing).update(indexed_at=None)
         differing += len(stored ^ wanted)
     return differing
 

@@ -96,7 +96,7 @@ def _client(url: str) -> Any:
     # While it is built the client waits without end; so ask first whether somebody is there.
     _doorbell().get(f"{url.rstrip('/')}/api/v2/heartbeat").raise_for_status()
     address = urlsplit(url)
-    client = chromadb.HttpClient(
+    client: Any = chromadb.HttpClient(
         host=address.hostname or "127.0.0.1",
         port=address.port or 8000,
         ssl=address.scheme == "https",

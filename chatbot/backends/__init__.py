@@ -1,6 +1,7 @@
 """Ways to reach a language model and a sentence embedder, chosen by settings."""
 
 from functools import cache
+from typing import Any
 
 from django.conf import settings
 from django.utils.module_loading import import_string
@@ -26,7 +27,6 @@ def embedder() -> Embedder:
 
 
 @cache
-def _built(path: str, base_url: str) -> ChatBackend | Embedder:
+def _built(path: str, base_url: str) -> Any:
     """Keep one client, with its open connections, for each address."""
-    built: ChatBackend | Embedder = import_string(path)(base_url)
-    return built
+    return import_string(path)(base_url)

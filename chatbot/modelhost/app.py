@@ -250,6 +250,7 @@ class _Refusal:
 
 _REFUSALS: dict[type[Exception], _Refusal] = {
     wire.BadRequest: _Refusal(400, "invalid_request_error", "invalid_request"),
+    wire.WrongKey: _Refusal(401, "authentication_error", "invalid_api_key"),
     GrammarRefused: _Refusal(400, "invalid_request_error", "invalid_grammar"),
     PromptTooLong: _Refusal(400, "invalid_request_error", "context_length_exceeded"),
     NothingFits: _Refusal(422, "invalid_request_error", "grammar_cannot_be_met"),
@@ -312,7 +313,7 @@ def _check_caller(request: Request) -> None:
     key = _host(request).api_key
     given = request.headers.get("authorization", "").removeprefix("Bearer ")
     if key and not hmac.compare_digest(given.encode(), key.encode()):
-        raise wire.BadRequest("The API key is missing or wrong.", code="invalid_api_key")
+        raise wire.WrongKey("The API key is missing or wrong.")
 
 
 async def _unless_gone(request: Request, work: Coroutine[Any, Any, Outcome]) -> Outcome:

@@ -65,7 +65,7 @@ def check(grammar: str) -> None:
     if sum(_size(choices) for choices in rules.values()) > SIZE_LIMIT:
         raise GrammarRefused(f"the grammar has more than {SIZE_LIMIT} elements")
     nullable = _nullable_rules(rules)
-    _check_endless_nothing(rules, nullable)
+    _check_repeated_nothing(rules, nullable)
     _check_left_recursion(rules, nullable)
 
 
@@ -217,11 +217,12 @@ def _can_be_empty(item: Item, nullable: set[str]) -> bool:
     return bool(item.group) and _is_nullable(item.group, nullable)
 
 
-def _check_endless_nothing(rules: dict[str, Choices], nullable: set[str]) -> None:
+def _check_repeated_nothing(rules: dict[str, Choices], nullable: set[str]) -> None:
+    """Refuse the repetition of what may be empty: each way to read nothing is a stack of its own."""
     for name, choices in rules.items():
         for item in _items(choices):
-            if item.most is None and _is_nullable(item.group, nullable):
-                raise GrammarRefused(f"rule {name} repeats nothing without end")
+            if item.most != 1 and _is_nullable(item.group, nullable):
+                raise GrammarRefused(f"rule {name} repeats what may be nothing")
 
 
 def _check_left_recursion(rules: dict[str, Choices], nullable: set[str]) -> None:

@@ -86,6 +86,7 @@ class GgufModel:
         llama_cpp.llama_backend_init()
         self._load()
         self.name = self.name or self._metadata("general.name") or self.path.stem
+        self._adds_space = self._puts_a_space_first()
         self._piece_cache: dict[int, bytes] = {}
         self._template = self._chat_template()
         self._controls = self._control_tokens()
@@ -245,18 +246,22 @@ class GgufModel:
         return bool(llama_cpp.llama_vocab_is_eog(self._vocabulary, token))
 
     def _piece(self, token: int, *, is_first: bool) -> bytes:
-        """Return the bytes of a token; SentencePiece opens a text with a space that nobody wrote."""
+        """Return the bytes of a token, without the space that SentencePiece puts before a text."""
         if token not in self._piece_cache:
             self._piece_cache[token] = self._read_piece(token)
         piece = self._piece_cache[token]
-        is_sentencepiece = llama_cpp.llama_vocab_type(self._vocabulary) == llama_cpp.LLAMA_VOCAB_TYPE_SPM
-        return piece.removeprefix(b" ") if is_first and is_sentencepiece else piece
+        return piece.removeprefix(b" ") if is_first and self._adds_space else piece
 
     def _read_piece(self, token: int) -> bytes:
         room = 256
         buffer = (ctypes.c_char * room)()
         size = llama_cpp.llama_token_to_piece(self._vocabulary, token, buffer, room, 0, False)
         return buffer.raw[: max(size, 0)]
+
+    def _puts_a_space_first(self) -> bool:
+        kind = llama_cpp.llama_vocab_type(self._vocabulary)
+        is_told_not_to = self._metadata("tokenizer.ggml.add_space_prefix") == "false"
+        return kind == llama_cpp.LLAMA_VOCAB_TYPE_SPM and not is_told_not_to
 
     def _metadata(self, key: str) -> str:
         buffer = bytes(256)

@@ -31,6 +31,10 @@ class BadRequest(Exception):
         self.code = code
 
 
+class WrongKey(Exception):
+    """The caller does not have the key of this host."""
+
+
 @dataclass(frozen=True)
 class ChatRequest:
     """A chat completion request that was read."""

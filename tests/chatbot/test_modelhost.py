@@ -126,7 +126,18 @@ def test_an_ordinary_mistake_in_a_grammar_kills_the_bare_binding(tiny_gguf: Path
 
 
 @pytest.mark.parametrize(
-    "bad", ["root ::= order", "root ::= root", "root ::= " + "(" * 50_000, 'root ::= "open', "", "a" * 70_000]
+    "bad",
+    [
+        "root ::= order",
+        "root ::= root",
+        'root ::= a root "x" | "y"\na ::= b\nb ::= "" | "z"',
+        "root ::= " + "(" * 50_000,
+        'root ::= "x"{0,100000}',
+        'root ::= ("x"?){0,40}',
+        'root ::= "open',
+        "",
+        "a" * 70_000,
+    ],
 )
 def test_a_bad_grammar_is_refused_and_the_next_caller_served(tiny_host: str, bad: str) -> None:
     refused = ask(tiny_host, grammar=bad)
@@ -261,6 +272,20 @@ def test_a_page_of_another_site_cannot_reach_the_model(tiny_host: str) -> None:
     )
     assert rebound.status_code == 400
     assert httpx.post(url, content=body, headers={"Content-Type": "text/plain"}).status_code == 400
+
+
+def test_with_a_key_set_nobody_is_served_without_it(tiny_gguf: Path) -> None:
+    host = Host(
+        chat=Lane("chat model", lambda: GgufModel(tiny_gguf, context_tokens=64), limit=1),
+        embeddings=Lane("embedder", serving.WordEngine, limit=1),  # type: ignore[arg-type]
+        deadline_seconds=20,
+        api_key="a key",
+    )
+    with serving.listening(host) as url:
+        asked = {"json": {"input": "hello"}, "timeout": 20}
+        assert httpx.post(f"{url}/v1/embeddings", **asked).status_code == 401
+        key = {"Authorization": "Bearer a key"}
+        assert httpx.post(f"{url}/v1/embeddings", headers=key, **asked).status_code == 200
 
 
 def test_control_tokens_in_what_a_patient_wrote_are_taken_out(model: GgufModel) -> None:

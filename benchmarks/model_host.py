@@ -1,0 +1,151 @@
+"""What the model host adds to llama.cpp, and what it saves against the plain Python binding.
+
+    python benchmarks/model_host.py [--model PATH] [--rounds 5]
+
+The same messages, prompt and command grammar, likeliest token each time, go through: the binding's
+own `create_chat_completion`, our loop over the low-level API in this process, and the model host over
+HTTP, by one caller and by eight at a time. Milliseconds are for a whole answer. Last comes the
+embedder: one question, and sentences a second in batches.
+"""
+
+import argparse
+import os
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "eyecare.settings")
+os.environ.setdefault("DEMO", "1")
+os.environ["LLM_CONSTRAINT"] = "grammar"
+os.environ["LLM_DEADLINE_SECONDS"] = "60"
+
+import django
+
+django.setup()
+
+import llama_cpp
+
+from chatbot.backends.openai import OpenAIBackend
+from chatbot.grammar import command_grammar
+from chatbot.modelhost.app import Host
+from chatbot.modelhost.embedder import MiniLm
+from chatbot.modelhost.lane import Lane
+from chatbot.modelhost.llama import GgufModel, Prompt, Tally
+from chatbot.prompt import Turn, render
+from chatbot.tools import registry
+from tests.chatbot import serving
+
+MESSAGES = (
+    "I need my eyes checked, sometime next week in the morning",
+    "where are my glasses",
+    "can you move my appointment on tuesday to friday afternoon please",
+    "what do I owe and can I pay it here",
+    "do you take vsp",
+    "cancel it",
+    "my contacts feel dry at the end of the day, is that normal?",
+    "thanks!",
+)
+TOKENS = 96
+CONTEXT = 512
+SHIPPED = ROOT / "finetune" / "shipped" / "eyecare-command.gguf"
+
+Ask = Callable[[str], str]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", type=Path, default=SHIPPED)
+    parser.add_argument("--rounds", type=int, default=5)
+    chosen = parser.parse_args()
+    print(f"{chosen.model.name}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")
+    print(f"{'':34}{'median':>9}{'p95':>9}   ms an answer")
+    answers = [measured(name, ask, chosen.rounds) for name, ask in in_process(chosen.model)]
+    same = sum(one == other for one, other in zip(*answers, strict=True))
+    print(f"  the two say the same to {same} of {len(MESSAGES)} messages")
+    over_http(chosen.model, chosen.rounds)
+    embedding()
+    print(f"memory at most {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+
+
+def measured(name: str, ask: Ask, rounds: int, callers: int = 1) -> list[str]:
+    """Time each message `rounds` times, print the figures, return the answers of the last round."""
+    ask(MESSAGES[0])
+    timed: list[tuple[float, str]] = []
+    with ThreadPoolExecutor(callers) as pool:
+        for _ in range(rounds):
+            timed += pool.map(lambda message: _timed(ask, message), MESSAGES)
+    took = sorted(milliseconds for milliseconds, _ in timed)
+    print(f"{name:34}{statistics.median(took):9.1f}{took[int(len(took) * 0.95)]:9.1f}")
+    return [answer for _, answer in timed[-len(MESSAGES) :]]
+
+
+def _timed(ask: Ask, message: str) -> tuple[float, str]:
+    start = time.perf_counter()
+    answer = ask(message)
+    return (time.perf_counter() - start) * 1000, answer
+
+
+def _grammar(message: str) -> str:
+    return command_grammar(registry.outlines(), message)
+
+
+def in_process(path: Path) -> Sequence[tuple[str, Ask]]:
+    binding = llama_cpp.Llama(
+        str(path), n_ctx=CONTEXT, n_batch=CONTEXT, n_threads=os.cpu_count(), flash_attn=True, verbose=False
+    )
+    model = GgufModel(path, context_tokens=CONTEXT)
+
+    def by_binding(message: str) -> str:
+        grammar = llama_cpp.LlamaGrammar.from_string(_grammar(message))
+        answer = binding.create_chat_completion(
+            render(Turn(message)), grammar=grammar, max_tokens=TOKENS, temperature=0
+        )
+        return str(answer["choices"][0]["message"]["content"])
+
+    def by_ours(message: str) -> str:
+        prompt = Prompt(render(Turn(message)), grammar=_grammar(message), max_tokens=TOKENS)
+        return "".join(model.generate(prompt, Tally()))
+
+    return [("the binding, in process", by_binding), ("our loop, in process", by_ours)]
+
+
+def over_http(path: Path, rounds: int) -> None:
+    host = Host(
+        chat=Lane("chat model", lambda: GgufModel(path, context_tokens=CONTEXT), limit=32),
+        embeddings=Lane("embedder", serving.WordEngine, limit=32),
+        deadline_seconds=60,
+    )
+    with serving.listening(host) as url:
+        backend = OpenAIBackend(f"{url}/v1")
+
+        def ask(message: str) -> str:
+            return backend.complete(render(Turn(message)), grammar=_grammar(message), max_tokens=TOKENS)
+
+        def first_piece(message: str) -> str:
+            return next(iter(backend.stream(render(Turn(message)), grammar=_grammar(message))))
+
+        measured("the model host, one caller", ask, rounds)
+        measured("  first piece of a stream", first_piece, rounds)
+        measured("the model host, eight callers", ask, rounds, callers=8)
+
+
+def embedding() -> None:
+    start = time.perf_counter()
+    embedder = MiniLm()
+    print(f"\nthe embedder loads in {time.perf_counter() - start:.1f} s")
+    measured("  one question", lambda message: str(len(list(embedder.embed([message])))), 5)
+    start = time.perf_counter()
+    count = sum(
+        len(batch) for batch in embedder.embed([f"{text} {n}" for n in range(32) for text in MESSAGES])
+    )
+    print(f"  {count / (time.perf_counter() - start):.0f} sentences a second in batches")
+
+
+if __name__ == "__main__":
+    main()
