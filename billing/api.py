@@ -17,12 +17,18 @@ from rest_framework.views import APIView
 from billing import downloads, services
 from billing.models import Statement
 from patients.access import HasPatient
-from patients.models import Patient
+from patients.models import Account, Patient
+
+
+def account_of(request: Request) -> Account:
+    """Return who is signed in; HasPatient has let nobody else through."""
+    assert isinstance(request.user, Account)  # noqa: S101
+    return request.user
 
 
 def payer_of(request: Request) -> Patient:
     """Return who pays for the patient of this session; raises SomeoneElsePays."""
-    return services.payer_for(request.patient, request.user)  # type: ignore[attr-defined]
+    return services.payer_for(request.patient, account_of(request))  # type: ignore[attr-defined]
 
 
 class AgingSerializer(serializers.Serializer[Any]):

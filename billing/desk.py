@@ -26,8 +26,8 @@ class DollarsField(forms.CharField):
 
     widget = UnfoldAdminTextInputWidget
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**{"max_length": 20, "help_text": "For example 12.50"} | options)
+    def __init__(self, *, help_text: str = "For example 12.50", **options: Any) -> None:
+        super().__init__(max_length=20, help_text=help_text, **options)
 
     def clean(self, value: Any) -> Any:
         text = super().clean(value)
@@ -61,7 +61,7 @@ class ServiceDialog(AmountDialog):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         household = Payer.objects.household_of(self.object_id)
-        self.fields["patient"].queryset = household  # type: ignore[attr-defined]
+        self.fields["patient"].queryset = household
 
 
 class CreditDialog(ServiceDialog):

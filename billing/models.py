@@ -301,7 +301,7 @@ class PayerQuerySet(models.QuerySet["Payer"]):
 class Payer(Patient):
     """A patient seen as the one who pays, for the balances page of the staff."""
 
-    objects = PayerQuerySet.as_manager()
+    objects = PayerQuerySet.as_manager()  # type: ignore[assignment,misc]
 
     class Meta:
         proxy = True

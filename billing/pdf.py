@@ -1,4 +1,4 @@
-"""A statement as a tagged PDF, set by typst. Only this file knows typst."""
+"""A statement as a PDF that can be read aloud (PDF/UA-1), set by typst. Only this file knows typst."""
 
 import json
 from datetime import date
@@ -16,8 +16,6 @@ from practice import services as practice
 from practice.models import Location
 
 TEMPLATE = Path(__file__).with_name("statement.typ")
-STANDARDS = ["ua-1"]
-"""PDF/UA-1: tagged, titled, with a reading order, for patients who have their statement read to them."""
 
 
 class RenderingFailed(Exception):
@@ -28,14 +26,18 @@ def render(statement: Statement) -> bytes:
     """Return the PDF of a statement as it was frozen; raises RenderingFailed."""
     content = json.dumps(_content(statement), ensure_ascii=False)
     try:
-        return _compiler().compile(
+        document = _compiler().compile(
             format="pdf",
             sys_inputs={"statement": content},
-            pdf_standards=STANDARDS,
+            # tagged, titled, with a reading order, for patients who have their statement read to them
+            pdf_standards="ua-1",
             timestamp=int(statement.created_at.timestamp()),
         )
     except RuntimeError as problem:
         raise RenderingFailed(str(problem)) from problem
+    if not isinstance(document, bytes):
+        raise RenderingFailed("typst gave no document.")
+    return document
 
 
 @cache

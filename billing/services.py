@@ -6,6 +6,7 @@ from functools import partial
 from hashlib import sha256
 from itertools import groupby
 from operator import attrgetter
+from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -255,7 +256,7 @@ def payer_for(patient: Patient, account: Account | None) -> Patient:
     """
     if patient.guarantor is None:
         return patient
-    if account and Patient.objects.open_to(account).filter(pk=patient.guarantor_id).exists():
+    if account and Patient.objects.open_to(account).filter(pk=patient.guarantor.pk).exists():
         return patient.guarantor
     raise SomeoneElsePays(
         f"Bills for {patient.first_name} go to another person in the household, who can see and pay them."
@@ -267,7 +268,7 @@ def statements_of(payer: Patient) -> QuerySet[Statement]:
     return Statement.objects.for_payer(payer).visible().defer("pdf")
 
 
-def get_statement_for(patient: Patient, statement_id: object) -> Statement:
+def get_statement_for(patient: Patient, statement_id: Any) -> Statement:
     """Return a statement that this payer may see; NotFound for anybody else's, void or unmade ones."""
     try:
         return Statement.objects.for_payer(patient).visible().get(pk=statement_id)
@@ -453,7 +454,7 @@ def _next_number() -> int:
 
 
 def _claim(run_id: UUID | str) -> Statement | None:
-    waiting = Statement.objects.claimable().filter(run=run_id)
+    waiting = Statement.objects.claimable().filter(run__pk=run_id)
     # those that ended a worker before come last, so that one bad statement holds up no other
     by_turn = waiting.order_by("attempts", "number").values_list("pk", flat=True)
     while pk := by_turn.first():

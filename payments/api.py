@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from billing.api import payer_of
+from billing.api import account_of, payer_of
 from patients.access import HasPatient
 from payments import services
 from payments.models import Checkout
@@ -38,7 +38,7 @@ class CheckoutView(APIView):
         asked.is_valid(raise_exception=True)
         amount = asked.validated_data.get("amount_cents")
         checkout = services.open_checkout(
-            payer=payer_of(request), amount_cents=amount, opened_by=request.user
+            payer=payer_of(request), amount_cents=amount, opened_by=account_of(request)
         )
         return Response(CheckoutSerializer(checkout).data, status=status.HTTP_201_CREATED)
 

@@ -47,7 +47,7 @@ def open_checkout(*, payer: Patient, amount_cents: int | None = None, opened_by:
     return checkout
 
 
-def get_for(payer: Patient, checkout_id: object) -> Checkout:
+def get_for(payer: Patient, checkout_id: Any) -> Checkout:
     """Return a checkout of this payer; NotFound for anybody else's."""
     try:
         return Checkout.objects.for_payer(payer).get(pk=checkout_id)
