@@ -132,6 +132,18 @@ def text(kind: str, language: str, values: Mapping[str, Any]) -> str:
     return built_in.format_map(known)
 
 
+def problem(kind: str, body: str) -> str:
+    """Return what is wrong with a wording of the practice's own, or ""."""
+    try:
+        unknown = placeholders(body) - of(kind).placeholders
+    except ValueError:
+        return "Every brace that opens must close, around one name: {first_name}."
+    if unknown:
+        known = ", ".join(f"{{{name}}}" for name in sorted(of(kind).placeholders))
+        return f"Not known here: {', '.join(sorted(unknown))}. This message knows {known}."
+    return ""
+
+
 def placeholders(body: str) -> frozenset[str]:
     """Return the names in braces; raises ValueError where the braces do not match."""
     return frozenset(name for _, name, _, _ in string.Formatter().parse(body) if name is not None)

@@ -106,6 +106,10 @@ class OrderQuerySet(models.QuerySet["Order"]):
     def open(self) -> Self:
         return self.exclude(stage__in=Order.CLOSED)
 
+    def late(self) -> Self:
+        """Return those that the lab has not sent by the promised day."""
+        return self.filter(stage__in=Order.AWAITED, promised_on__lt=clock.today())
+
     def with_details(self) -> Self:
         """Return them with what their pages show: place, provider, remake, history."""
         related = self.select_related("patient__guarantor", "location", "prescription__provider", "remake")
@@ -132,6 +136,7 @@ class Order(models.Model):
         RETURNED = "returned", _("returned")
         VOIDED = "voided", _("voided")
 
+    AWAITED = (Stage.PRICED, Stage.AT_LAB)
     CLOSED = (Stage.COLLECTED, Stage.REMADE, Stage.RETURNED, Stage.VOIDED)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -167,8 +172,8 @@ class Order(models.Model):
 
     @property
     def is_late(self) -> bool:
-        waiting = self.stage in {self.Stage.PRICED, self.Stage.AT_LAB}
-        return waiting and self.promised_on is not None and self.promised_on < clock.today()
+        is_awaited = self.stage in self.AWAITED
+        return is_awaited and self.promised_on is not None and self.promised_on < clock.today()
 
 
 class StageChange(models.Model):

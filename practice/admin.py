@@ -1,0 +1,96 @@
+"""The practice's set-up, and the record of who did what."""
+
+from django.contrib import admin
+from django.contrib.auth import get_user_model
+from django.db.models import CharField, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Cast
+from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import display
+
+from practice.desk import Kept, ReadOnly
+from practice.models import AuditEvent, Location, Notice, OpeningHours, Practice, Provider
+
+
+@admin.register(Practice)
+class PracticeAdmin(Kept):
+    list_display = ["name", "phone", "email", "time_zone", "quiet_from", "quiet_until"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) and not Practice.objects.exists()
+
+
+class OpeningHoursInline(TabularInline):
+    model = OpeningHours
+    extra = 0
+
+
+@admin.register(Location)
+class LocationAdmin(Kept):
+    list_display = ["name", "address", "phone", "is_active"]
+    list_filter = ["is_active"]
+    search_fields = ["name", "address"]
+    inlines = [OpeningHoursInline]
+
+
+@admin.register(Provider)
+class ProviderAdmin(Kept):
+    list_display = ["name", "credentials", "places", "is_active"]
+    list_filter = ["is_active", "locations"]
+    search_fields = ["first_name", "last_name"]
+    autocomplete_fields = ["account", "locations"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
+        return super().get_queryset(request).prefetch_related("locations")
+
+    @display(description="Locations")
+    def places(self, provider: Provider) -> str:
+        return ", ".join(location.name for location in provider.locations.all())
+
+
+@admin.register(Notice)
+class NoticeAdmin(ModelAdmin):
+    list_display = ["title", "starts_at", "ends_at"]
+    search_fields = ["title", "body"]
+    date_hierarchy = "starts_at"
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ReadOnly):
+    """The record: searched by the id of a row or by who acted."""
+
+    list_display = ["at", "who", "action", "table", "row", "columns", "channel", "address"]
+    list_filter = ["action", "channel", "table"]
+    search_fields = ["=row", "=actor", "actor_email"]
+    search_help_text = "The id of a row, or the e-mail address of whoever acted"
+    fields = readonly_fields = [
+        "at",
+        "who",
+        "action",
+        "table",
+        "row",
+        "channel",
+        "address",
+        "before_and_after",
+    ]
+    ordering = ["-id"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEvent]:
+        accounts = get_user_model().objects.annotate(text=Cast("pk", CharField()))
+        email = accounts.filter(text=OuterRef("actor")).values("email")[:1]
+        return super().get_queryset(request).annotate(actor_email=Subquery(email))
+
+    @display(description="Who")
+    def who(self, event: AuditEvent) -> str:
+        return event.actor_email or event.actor or "the system"  # type: ignore[attr-defined]
+
+    @display(description="Columns")
+    def columns(self, event: AuditEvent) -> str:
+        return "" if event.action == AuditEvent.Action.INSERT else ", ".join(event.changes)
+
+    @display(description="Before and after")
+    def before_and_after(self, event: AuditEvent) -> SafeString:
+        lines = ((column, was, became) for column, (was, became) in event.changes.items())
+        return format_html_join("", "<div><strong>{}</strong>: {} → {}</div>", lines)
