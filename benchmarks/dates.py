@@ -64,7 +64,7 @@ def main() -> None:
         elif shown[case.source] < options.misses:
             shown[case.source] += 1
             print(
-                f"  miss {case.source}: {case.text!r} at {case.now:%Y-%m-%d %H:%M}: {said(case)}, not {wanted(case)}"
+                f"  {case.source}: {case.text!r}: {said(case)}, not {wanted(case)} (on {case.now:%Y-%m-%d})"
             )
     for source in asked:
         print(f"{source:34} {right[source]:5} of {asked[source]:5}  {right[source] / asked[source]:6.1%}")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from chatbot.when.words import bare, listed
 
@@ -110,13 +110,10 @@ class Triage:
     def __init__(self, flags: Iterable[Sign]) -> None:
         """Emergencies are looked for first, so that the gravest sign of a message is the one told."""
         self._flags = sorted(flags, key=lambda flag: flag.level != "emergency")
-        patterns = [pattern for flag in self._flags for pattern in flag.patterns]
-        self._vocabulary = frozenset(
-            word
-            for pattern in patterns
-            for group in pattern
-            for word in re.split(r"[| ]", group)
-            if len(word) >= SHORTEST_MISSPELT and word.isalpha()
+        groups = [group for flag in self._flags for pattern in flag.patterns for group in pattern]
+        self._known = frozenset(word for group in groups for word in re.split(r"[| ]", group))
+        self._misspelt = sorted(
+            word for word in self._known if len(word) >= SHORTEST_MISSPELT and word.isalpha()
         )
 
     def check(self, text: str) -> Sign | None:
@@ -129,9 +126,9 @@ class Triage:
 
     def _spelled(self, word: str) -> str:
         """Return the word of the list that this one is a slip of; the word itself when there is none."""
-        if len(word) < SHORTEST_MISSPELT - 1 or word in self._vocabulary or word in _REAL_WORDS:
+        if len(word) < SHORTEST_MISSPELT - 1 or word in self._known or word in _REAL_WORDS:
             return word
-        return next((known for known in sorted(self._vocabulary) if _is_slip(word, known)), word)
+        return next((known for known in self._misspelt if _is_slip(word, known)), word)
 
 
 def _is_slip(word: str, known: str) -> bool:
@@ -206,18 +203,19 @@ def _blanked(said: str, first: int, last: int) -> str:
 @cache
 def default_flags() -> tuple[Flag, ...]:
     """Return the list that ships with the project, its word sets written out."""
-    listed = tomllib.loads(DEFAULT_LIST.read_text(encoding="utf-8"))
-    sets: dict[str, str] = listed["words"]
-    return tuple(
-        Flag(
-            name=flag["name"],
-            level=flag["level"],
-            patterns=_written_out(flag["patterns"], sets),
-            exclusions=_written_out([*listed["look_alikes"], *flag.get("exclusions", [])], sets),
-            advice=flag["advice"],
-            source=flag["source"],
-        )
-        for flag in listed["flags"]
+    document = tomllib.loads(DEFAULT_LIST.read_text(encoding="utf-8"))
+    return tuple(_flag(entry, document) for entry in document["flags"])
+
+
+def _flag(entry: dict[str, Any], document: dict[str, Any]) -> Flag:
+    look_alikes = [] if entry.get("looks_past_look_alikes") else document["look_alikes"]
+    return Flag(
+        name=entry["name"],
+        level=entry["level"],
+        patterns=_written_out(entry["patterns"], document["words"]),
+        exclusions=_written_out([*look_alikes, *entry.get("exclusions", [])], document["words"]),
+        advice=entry["advice"],
+        source=entry["source"],
     )
 
 
