@@ -76,6 +76,7 @@ def _reminder_sent(appointment: Appointment) -> None:
         subject_id=str(appointment.pk),
         state=Message.State.DELIVERED,
         due_at=sent_at,
+        claimed_at=sent_at,
         sent_at=sent_at,
         created_at=sent_at,
     )
