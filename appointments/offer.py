@@ -76,7 +76,14 @@ def _free(
         patient=patient,
         moving=moving,
     )
-    return availability.one_for_each_start(slot for slot in found if search.wants(slot))
+    return availability.one_for_each_start(
+        slot for slot in found if search.wants(slot) and not _is_now(slot, moving)
+    )
+
+
+def _is_now(slot: Slot, moving: Appointment | None) -> bool:
+    """Say whether the visit that moves stands there already."""
+    return moving is not None and (slot.provider, slot.starts_at) == (moving.provider, moving.starts_at)
 
 
 def _days(slots: Iterable[Slot]) -> list[tuple[date, list[Slot]]]:

@@ -25,12 +25,8 @@ function closeMenus(event) {
   }
 }
 
-function fillLogin(event) {
-  const login = event.target.closest("[data-email]");
-  if (!login) return;
-  document.getElementById("id_login").value = login.dataset.email;
-  document.getElementById("id_password").value = login.dataset.password;
-  login.closest("form").requestSubmit();
+function clearSent(event) {
+  if (event.detail.successful && event.target.matches("form[data-clears]")) event.target.reset();
 }
 
 document.addEventListener("DOMContentLoaded", () => {
@@ -41,5 +37,5 @@ document.addEventListener("DOMContentLoaded", () => {
   document.querySelector(".error-summary")?.focus();
   document.addEventListener("click", closeMenus);
   document.addEventListener("keydown", closeMenus);
-  document.addEventListener("click", fillLogin);
+  document.addEventListener("htmx:afterRequest", clearSent);
 });
