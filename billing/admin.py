@@ -232,7 +232,7 @@ class BillingHoldAdmin(ModelAdmin):
     list_filter = ["reason", "starts_on"]
     list_select_related = ["payer"]
     search_fields = ["payer__last_name", "payer__number", "note"]
-    raw_id_fields = ["payer"]
+    autocomplete_fields = ["payer"]
 
 
 @admin.register(StatementRun)

@@ -24,14 +24,18 @@ class RenderingFailed(Exception):
 
 def render(statement: Statement) -> bytes:
     """Return the PDF of a statement as it was frozen; raises RenderingFailed."""
-    content = json.dumps(_content(statement), ensure_ascii=False)
+    return page(_content(statement), int(statement.created_at.timestamp()))
+
+
+def page(content: dict[str, Any], timestamp: int) -> bytes:
+    """Return what statement.typ makes of these texts, dated at a Unix time; raises RenderingFailed."""
     try:
         document = _compiler().compile(
             format="pdf",
-            sys_inputs={"statement": content},
+            sys_inputs={"statement": json.dumps(content, ensure_ascii=False)},
             # tagged, titled, with a reading order, for patients who have their statement read to them
             pdf_standards="ua-1",
-            timestamp=int(statement.created_at.timestamp()),
+            timestamp=timestamp,
         )
     except RuntimeError as problem:
         raise RenderingFailed(str(problem)) from problem
