@@ -4,12 +4,20 @@ import random
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
-from appointments.models import Appointment, AppointmentEvent, Reminder, ReminderRule, VisitType, WeeklyHours
+from appointments.models import (
+    Appointment,
+    AppointmentEvent,
+    Reminder,
+    ReminderRule,
+    ScheduleException,
+    VisitType,
+    WeeklyHours,
+)
 from eyecare import cast, clock
 from messaging.models import Message
 from patients.models import Patient
 from practice import services as practice_services
-from practice.models import Provider
+from practice.models import Provider, Weekday
 
 WEEKS_BACK, WEEKS_AHEAD = 4, 4
 State = Appointment.State
@@ -30,8 +38,11 @@ def build(dice: random.Random, townsfolk: list[Patient]) -> None:
 
 
 def next_working_day(day: date) -> date:
-    """Return the day itself, or the Monday after when it falls on a weekend."""
-    return day + timedelta(days=max(0, 7 - day.weekday())) if day.weekday() >= 5 else day
+    """Return the day itself, or the first one after it that is no weekend and no holiday."""
+    closed = _closed_days()
+    while day.weekday() >= Weekday.SATURDAY or day in closed:
+        day += timedelta(days=1)
+    return day
 
 
 def _for_booked() -> Appointment:
@@ -102,9 +113,15 @@ class _Taken:
 
 
 def _days() -> Iterator[date]:
-    today = clock.today()
+    today, closed = clock.today(), _closed_days()
     for offset in range(-7 * WEEKS_BACK, 7 * WEEKS_AHEAD):
-        yield today + timedelta(days=offset)
+        day = today + timedelta(days=offset)
+        if day not in closed:
+            yield day
+
+
+def _closed_days() -> set[date]:
+    return set(ScheduleException.objects.filter(provider=None).values_list("date", flat=True))
 
 
 def _fill(day: date, dice: random.Random, townsfolk: list[Patient], taken: _Taken) -> Iterator[Appointment]:

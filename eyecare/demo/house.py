@@ -1,8 +1,9 @@
 """The demo's house: the practice, its places, people, visit types and hours."""
 
-from datetime import time, timedelta
+from collections.abc import Iterator
+from datetime import date, time, timedelta
 
-from appointments.models import ReminderRule, VisitType, WeeklyHours
+from appointments.models import ReminderRule, ScheduleException, VisitType, WeeklyHours
 from eyecare import clock
 from practice.models import Location, Notice, OpeningHours, Practice, Provider, Weekday
 
@@ -22,6 +23,22 @@ def build() -> None:
     _visit_types([okafor, reyes], kowalski)
     for hours in (168, 48):
         ReminderRule.objects.create(hours_before=hours)
+    for day, name in holidays(clock.today().year):
+        ScheduleException.objects.create(kind=ScheduleException.Kind.CLOSED, date=day, reason=name)
+
+
+def holidays(first_year: int) -> Iterator[tuple[date, str]]:
+    """Yield the days on which the demo practice is closed, this year and the next."""
+    for year in (first_year, first_year + 1):
+        yield date(year, 1, 1), "New Year's Day"
+        yield date(year, 7, 4), "Independence Day"
+        yield _fourth_thursday_of_november(year), "Thanksgiving"
+        yield date(year, 12, 25), "Christmas"
+
+
+def _fourth_thursday_of_november(year: int) -> date:
+    first = date(year, 11, 1)
+    return first + timedelta(days=(Weekday.THURSDAY - first.weekday()) % 7 + 21)
 
 
 def _practice() -> None:
