@@ -1,5 +1,6 @@
 """The outbox, what came in, who opted out, and the practice's own wordings."""
 
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -66,7 +67,7 @@ class MessageAdmin(RecordsReads, ReadOnly):
     @action(description="Send again (only what failed)", permissions=["send"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:
         for message in queryset:
-            attempt(request, lambda chosen=message: services.resend(chosen), f"Queued again: {message.to}")
+            attempt(request, partial(services.resend, message), f"Queued again: {message.to}")
 
     def has_send_permission(self, request: HttpRequest) -> bool:
         """Say whether somebody may send again what failed."""

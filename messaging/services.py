@@ -198,7 +198,7 @@ def opt_in(phone: str) -> bool:
     return bool(OptOut.objects.filter(phone=phone).delete()[0])
 
 
-_EARLIER = {
+_EARLIER: dict[str, tuple[State, ...]] = {
     State.SENT: (State.SENDING, State.UNKNOWN),
     State.FAILED: (State.SENDING, State.UNKNOWN, State.SENT),
     State.DELIVERED: (State.QUEUED, State.SENDING, State.UNKNOWN, State.SENT, State.FAILED),

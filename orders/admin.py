@@ -1,6 +1,6 @@
 """Lens orders on their way, and the prescriptions behind them."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
@@ -15,7 +15,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from eyecare import clock
 from orders import services, stages
-from orders.models import Order, Prescription, StageChange
+from orders.models import Order, OrderQuerySet, Prescription, PrescriptionQuerySet, StageChange
 from practice.desk import History, Kept, RecordsReads, attempt
 
 Stage = Order.Stage
@@ -37,8 +37,8 @@ class LateFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("yes", "Past the promised day")]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
-        return queryset.late() if self.value() == "yes" else queryset
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return cast(OrderQuerySet, queryset).late() if self.value() == "yes" else queryset
 
 
 class StepDialog(BaseDialogForm):
@@ -52,7 +52,7 @@ class StepDialog(BaseDialogForm):
         order = Order.objects.filter(pk=self.object_id).first()
         allowed = stages.ALLOWED[order.stage] - {Stage.REMADE} if order else frozenset()
         choices = [choice for choice in Stage.choices if choice[0] in allowed]
-        self.fields["to"].choices = choices  # type: ignore[attr-defined]
+        self.fields["to"].choices = choices
 
 
 class NoteDialog(BaseDialogForm):
@@ -159,30 +159,30 @@ class OrderAdmin(RecordsReads, Kept):
         return _back_to(request, order)
 
     @action(description="Sent to the lab", permissions=["move"])
-    def sent_to_lab(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
+    def sent_to_lab(self, request: HttpRequest, queryset: OrderQuerySet) -> None:
         self._advance_all(request, queryset, Stage.AT_LAB)
 
     @action(description="Received from the lab", permissions=["move"])
-    def received(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
+    def received(self, request: HttpRequest, queryset: OrderQuerySet) -> None:
         self._advance_all(request, queryset, Stage.RECEIVED)
 
     @action(description="Checked", permissions=["move"])
-    def verified(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
+    def verified(self, request: HttpRequest, queryset: OrderQuerySet) -> None:
         self._advance_all(request, queryset, Stage.VERIFIED)
 
     @action(description="Tell the patients that they are ready", permissions=["move"])
-    def notified(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
+    def notified(self, request: HttpRequest, queryset: OrderQuerySet) -> None:
         self._advance_all(request, queryset, Stage.NOTIFIED)
 
     @action(description="Collected", permissions=["move"])
-    def collected(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
+    def collected(self, request: HttpRequest, queryset: OrderQuerySet) -> None:
         self._advance_all(request, queryset, Stage.COLLECTED)
 
     def has_move_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """Say whether somebody may move orders."""
         return request.user.has_perm("orders.change_order")
 
-    def _advance_all(self, request: HttpRequest, queryset: QuerySet[Order], to: str) -> None:
+    def _advance_all(self, request: HttpRequest, queryset: OrderQuerySet, to: str) -> None:
         for order in queryset.with_details():
             self._advance(request, order, to)
 
@@ -201,10 +201,10 @@ class ValidFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("yes", "Valid"), ("no", "Run out")]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Prescription]) -> QuerySet[Prescription]:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() == "no":
             return queryset.filter(expires_on__lt=clock.today())
-        return queryset.valid() if self.value() == "yes" else queryset
+        return cast(PrescriptionQuerySet, queryset).valid() if self.value() == "yes" else queryset
 
 
 @admin.register(Prescription)

@@ -8,7 +8,7 @@ from rest_framework import serializers, viewsets
 
 from orders import services, stages
 from orders.models import Order
-from patients.access import HasPatient
+from patients.access import HasPatient, patient_of
 
 
 class OrderSerializer(serializers.ModelSerializer[Order]):
@@ -64,10 +64,10 @@ class OrderViewSet(viewsets.ReadOnlyModelViewSet[Order]):
     queryset = Order.objects.none()
 
     def get_queryset(self) -> QuerySet[Order]:
-        return Order.objects.for_patient(self.request.patient).with_details()
+        return Order.objects.for_patient(patient_of(self.request)).with_details()
 
     def get_object(self) -> Order:
-        return services.get_for(self.request.patient, self.kwargs["pk"])
+        return services.get_for(patient_of(self.request), self.kwargs["pk"])
 
 
 router_entries = [("orders", OrderViewSet, "order")]

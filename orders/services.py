@@ -39,7 +39,7 @@ class PrescriptionExpired(Refusal):
 def get_for(patient: Patient, order_id: object) -> Order:
     """Return one of the patient's orders; NotFound for anybody else's."""
     try:
-        return Order.objects.for_patient(patient).with_details().get(pk=order_id)
+        return Order.objects.for_patient(patient).with_details().get(pk=str(order_id))
     except (Order.DoesNotExist, ValidationError, ValueError):
         raise NotFound("We could not find that order.") from None
 

@@ -64,6 +64,11 @@ def _with_record(request: HttpRequest) -> PatientRequest:
     return opened
 
 
+def patient_of(request: Request) -> Patient:
+    """Return whose record an API request has open, behind HasPatient."""
+    return cast(PatientRequest, request).patient
+
+
 class HasPatient(BasePermission):
     """The same guard for the API: `request.patient` is there, or the answer says why not."""
 

@@ -14,6 +14,7 @@ from twilio.rest import Client
 from messaging.backends.base import DeliveryFailed, FateUnknown, Text
 from messaging.models import Message
 
+TOO_FAST = "20429"
 STATUS_PATH = "/webhooks/twilio/status/"
 
 
@@ -27,20 +28,20 @@ class Meaning:
 
 
 MEANINGS = {
-    20429: Meaning("the provider is busy", permanent=False),
-    21211: Meaning("not a phone number"),
-    21408: Meaning("texts to this region are switched off"),
-    21610: Meaning("the number opted out", opted_out=True),
-    21612: Meaning("no way to text this number"),
-    21614: Meaning("not a mobile number"),
-    21635: Meaning("a landline"),
-    30001: Meaning("the provider's queue was full", permanent=False),
-    30003: Meaning("the phone was switched off or out of reach", permanent=False),
-    30004: Meaning("the phone blocks our texts"),
-    30005: Meaning("nobody has this number"),
-    30006: Meaning("a landline, or a carrier that takes no texts"),
-    30007: Meaning("the carrier took it for spam"),
-    30008: Meaning("the carrier could not deliver it", permanent=False),
+    TOO_FAST: Meaning("the provider is busy", permanent=False),
+    "21211": Meaning("not a phone number"),
+    "21408": Meaning("texts to this region are switched off"),
+    "21610": Meaning("the number opted out", opted_out=True),
+    "21612": Meaning("no way to text this number"),
+    "21614": Meaning("not a mobile number"),
+    "21635": Meaning("a landline"),
+    "30001": Meaning("the provider's queue was full", permanent=False),
+    "30003": Meaning("the phone was switched off or out of reach", permanent=False),
+    "30004": Meaning("the phone blocks our texts"),
+    "30005": Meaning("nobody has this number"),
+    "30006": Meaning("a landline, or a carrier that takes no texts"),
+    "30007": Meaning("the carrier took it for spam"),
+    "30008": Meaning("the carrier could not deliver it", permanent=False),
 }
 """twilio.com/docs/api/errors; a code that is not here is permanent, so that nothing is sent in a loop."""
 
@@ -81,10 +82,9 @@ class TwilioBackend:
         return str(sent.sid)
 
 
-def failure(code: str | int | None) -> DeliveryFailed:
-    """Return the failure that one of Twilio's error codes stands for; "" and None are unknown ones."""
-    number = int(code) if str(code).isdecimal() else 0
-    meaning = MEANINGS.get(number, Meaning(f"Twilio error {number or 'without a code'}"))
+def failure(code: str | int) -> DeliveryFailed:
+    """Return the failure that one of Twilio's error codes stands for; "" is an unknown one."""
+    meaning = MEANINGS.get(str(code), Meaning(f"Twilio error {code or 'without a code'}"))
     return DeliveryFailed(meaning.explanation, permanent=meaning.permanent, opted_out=meaning.opted_out)
 
 
@@ -108,5 +108,5 @@ def _translated(error: TwilioRestException) -> DeliveryFailed | FateUnknown:
     if error.status >= 500:
         return FateUnknown()
     if error.status == 429:
-        return failure(20429)
+        return failure(TOO_FAST)
     return failure(error.code)
