@@ -1,0 +1,302 @@
+"""The front desk's diary."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, cast
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from unfold.admin import ModelAdmin
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+from unfold.forms import BaseDialogForm
+
+from appointments import services
+from appointments.desk import STAFF, AppointmentForm, ReasonDialog, VisitTypeForm, asked
+from appointments.models import (
+    Appointment,
+    AppointmentEvent,
+    Reminder,
+    ReminderRule,
+    ScheduleException,
+    VisitType,
+    WeeklyHours,
+)
+from appointments.rules import CHANGEABLE
+from eyecare import clock
+from patients.models import Account
+from practice.desk import History, Kept, ReadOnly, RecordsReads, attempt
+
+State = Appointment.State
+
+
+class DayFilter(admin.SimpleListFilter):
+    title = "day"
+    parameter_name = "day"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("today", "Today"), ("tomorrow", "Tomorrow"), ("week", "The next seven days")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Appointment]) -> QuerySet[Appointment]:
+        first, count = {"today": (0, 1), "tomorrow": (1, 1), "week": (0, 7)}.get(self.value() or "", (0, 0))
+        if not count:
+            return queryset
+        start = clock.today() + timedelta(days=first)
+        return queryset.filter(starts_at__date__gte=start, starts_at__date__lt=start + timedelta(days=count))
+
+
+class EventInline(History):
+    model = AppointmentEvent
+    verbose_name_plural = "history"
+    fields = readonly_fields = ["at", "from_state", "to_state", "actor", "channel", "reason"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AppointmentEvent]:
+        return super().get_queryset(request).select_related("actor")
+
+
+class ReminderInline(History):
+    model = Reminder
+    fields = readonly_fields = ["due_at", "rule", "state", "message"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Reminder]:
+        return super().get_queryset(request).select_related("rule", "message")
+
+
+@admin.register(Appointment)
+class AppointmentAdmin(RecordsReads, Kept):
+    """Booked, moved and cancelled here by the same rules as everywhere; nothing is deleted."""
+
+    form = AppointmentForm
+    list_display = ["when", "patient", "visit_type", "provider", "location", "standing", "channel"]
+    list_display_links = ["when", "patient"]
+    list_filter = [DayFilter, "state", "provider", "location", "visit_type", "channel"]
+    list_select_related = ["patient", "visit_type", "provider", "location"]
+    search_fields = [
+        "patient__last_name",
+        "patient__first_name",
+        "patient__number",
+        "patient__phone",
+        "visit_type__name",
+        "note",
+    ]
+    autocomplete_fields = ["patient", "visit_type", "provider", "location"]
+    date_hierarchy = "starts_at"
+    ordering = ["-starts_at"]
+    fields = [
+        ("patient", "visit_type"),
+        ("provider", "location", "starts_at"),
+        "note",
+        "override_reason",
+        ("state", "ends_at", "channel", "created_at"),
+        "moved_from",
+    ]
+    inlines = [EventInline, ReminderInline]
+    actions = ["check_in_all", "complete_all", "no_show_all"]
+    actions_detail = ["check_in", "complete", "confirm", "no_show", "cancel"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Appointment | None = None) -> list[str]:
+        """Who comes for what is settled once it is booked; when it is over, only the note is open."""
+        shown = ["state", "ends_at", "channel", "created_at", "moved_from"]
+        if obj is None:
+            return shown
+        is_open = obj.state in CHANGEABLE
+        return [*shown, "patient", "visit_type", *([] if is_open else ["provider", "location", "starts_at"])]
+
+    def get_form(
+        self, request: HttpRequest, obj: Appointment | None = None, **options: Any
+    ) -> type[forms.ModelForm]:
+        form = super().get_form(request, obj, **options)
+        form.actor = request.user
+        return form
+
+    def save_model(self, request: HttpRequest, obj: Appointment, form: forms.ModelForm, change: bool) -> None:
+        """Keep the note; the form has booked or moved through the services already."""
+        Appointment.objects.filter(pk=obj.pk).update(note=obj.note)
+
+    @display(description="When", ordering="starts_at")
+    def when(self, appointment: Appointment) -> str:
+        return f"{services.slot_of(appointment):%a, %b %-d, %Y, %-I:%M %p}"
+
+    @display(
+        description="State",
+        ordering="state",
+        label={
+            State.BOOKED: "info",
+            State.CONFIRMED: "success",
+            State.ARRIVED: "warning",
+            State.NO_SHOW: "danger",
+        },
+    )
+    def standing(self, appointment: Appointment) -> tuple[str, str]:
+        return appointment.state, appointment.get_state_display()
+
+    @action(
+        description="Check in",
+        icon="how_to_reg",
+        variant=ActionVariant.PRIMARY,
+        permissions=["step"],
+        dialog=asked("The patient is here?", "Check in"),
+    )
+    def check_in(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        return self._step(request, object_id, services.check_in)
+
+    @action(
+        description="Done",
+        icon="task_alt",
+        permissions=["step"],
+        dialog=asked("The visit has taken place?", "Done"),
+    )
+    def complete(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        return self._step(request, object_id, services.complete)
+
+    @action(
+        description="Confirm",
+        icon="thumb_up",
+        permissions=["step"],
+        dialog=asked("The patient says that they will come?", "Confirm"),
+    )
+    def confirm(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        return self._step(request, object_id, services.confirm, channel=STAFF)
+
+    @action(
+        description="Did not come",
+        icon="person_off",
+        permissions=["step"],
+        dialog=asked("The patient did not come?", "Did not come"),
+    )
+    def no_show(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        return self._step(request, object_id, services.mark_no_show)
+
+    @action(
+        description="Cancel",
+        icon="event_busy",
+        variant=ActionVariant.DANGER,
+        permissions=["step"],
+        dialog=asked("Cancel this appointment", "Cancel the appointment", ReasonDialog),
+    )
+    def cancel(self, request: HttpRequest, form: ReasonDialog, object_id: str) -> HttpResponse:
+        reason = form.cleaned_data["reason"]
+        return self._step(request, object_id, services.cancel, channel=STAFF, reason=reason)
+
+    @action(description="Check in", permissions=["step"])
+    def check_in_all(self, request: HttpRequest, queryset: QuerySet[Appointment]) -> None:
+        self._step_all(request, queryset, services.check_in)
+
+    @action(description="Done", permissions=["step"])
+    def complete_all(self, request: HttpRequest, queryset: QuerySet[Appointment]) -> None:
+        self._step_all(request, queryset, services.complete)
+
+    @action(description="Did not come", permissions=["step"])
+    def no_show_all(self, request: HttpRequest, queryset: QuerySet[Appointment]) -> None:
+        self._step_all(request, queryset, services.mark_no_show)
+
+    def has_step_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Say whether somebody may take appointments through their day."""
+        return request.user.has_perm("appointments.change_appointment")
+
+    def _step(
+        self, request: HttpRequest, object_id: str, verb: Callable[..., Appointment], **given: str
+    ) -> HttpResponse:
+        appointment = get_object_or_404(Appointment.objects.with_details(), pk=object_id)
+        self._take(request, appointment, verb, **given)
+        return _back_to(request, appointment)
+
+    def _step_all(
+        self, request: HttpRequest, queryset: QuerySet[Appointment], verb: Callable[..., Appointment]
+    ) -> None:
+        for appointment in queryset.select_related("patient"):
+            self._take(request, appointment, verb)
+
+    def _take(
+        self, request: HttpRequest, appointment: Appointment, verb: Callable[..., Appointment], **given: str
+    ) -> None:
+        actor = cast(Account, request.user)
+        attempt(
+            request,
+            lambda: verb(appointment=appointment, actor=actor, **given),
+            f"{appointment.patient}: the change is noted.",
+        )
+
+
+def _back_to(request: HttpRequest, appointment: Appointment) -> HttpResponse:
+    page = reverse("admin:appointments_appointment_change", args=[appointment.pk])
+    if request.headers.get("HX-Request"):
+        return HttpResponse(headers={"HX-Redirect": page})
+    return HttpResponseRedirect(page)
+
+
+@admin.register(VisitType)
+class VisitTypeAdmin(Kept):
+    form = VisitTypeForm
+    list_display = [
+        "name",
+        "minutes",
+        "minimum_notice_hours",
+        "change_notice_hours",
+        "may_dilate",
+        "is_online",
+    ]
+    list_filter = ["is_online", "may_dilate", "providers"]
+    search_fields = ["name", "slug", "description"]
+    prepopulated_fields = {"slug": ["name"]}
+    autocomplete_fields = ["providers"]
+    fields = [
+        ("name", "slug"),
+        "also_called",
+        "description",
+        ("minutes", "buffer_before_minutes", "buffer_after_minutes"),
+        ("may_dilate", "preparation"),
+        ("is_online", "minimum_notice_hours", "change_notice_hours", "horizon_days"),
+        "providers",
+    ]
+
+
+@admin.register(WeeklyHours)
+class WeeklyHoursAdmin(ModelAdmin):
+    list_display = ["provider", "weekday", "starts_at", "ends_at", "location"]
+    list_filter = ["provider", "location", "weekday"]
+    list_select_related = ["provider", "location"]
+    search_fields = ["provider__last_name", "provider__first_name"]
+    autocomplete_fields = ["provider", "location"]
+    fields = [("provider", "location"), ("weekday", "starts_at", "ends_at")]
+
+
+@admin.register(ScheduleException)
+class ScheduleExceptionAdmin(ModelAdmin):
+    list_display = ["date", "kind", "whose", "location", "starts_at", "ends_at", "reason"]
+    list_filter = ["kind", "provider", "location"]
+    list_select_related = ["provider", "location"]
+    search_fields = ["reason", "provider__last_name"]
+    autocomplete_fields = ["provider", "location"]
+    date_hierarchy = "date"
+    fields = [("kind", "date"), ("starts_at", "ends_at"), ("provider", "location"), "reason"]
+
+    @display(description="Who", ordering="provider__last_name")
+    def whose(self, change: ScheduleException) -> str:
+        return str(change.provider or "everyone")
+
+
+@admin.register(ReminderRule)
+class ReminderRuleAdmin(Kept):
+    list_display = ["hours_before", "visit_type", "is_active"]
+    list_filter = ["is_active"]
+    list_select_related = ["visit_type"]
+    search_fields = ["visit_type__name"]
+    autocomplete_fields = ["visit_type"]
+
+
+@admin.register(Reminder)
+class ReminderAdmin(ReadOnly):
+    list_display = ["due_at", "patient", "starts_at", "rule", "state", "message"]
+    list_filter = ["state", "rule"]
+    list_select_related = ["appointment__patient", "rule__visit_type", "message"]
+    search_fields = ["appointment__patient__last_name", "appointment__patient__number"]
+    date_hierarchy = "due_at"
+
+    @display(description="Patient", ordering="appointment__patient__last_name")
+    def patient(self, reminder: Reminder) -> str:
+        return str(reminder.appointment.patient)

@@ -1,0 +1,201 @@
+"""The front desk's diary: the same rules, the no beside the form, and lists that do not slow down."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.urls import reverse
+
+from appointments import services
+from appointments.models import Appointment, ReminderRule, ScheduleException, VisitType
+from tests import factories
+from tests.factories import MONDAY, ZONE
+
+pytestmark = pytest.mark.usefixtures("monday")
+
+ADD = "/admin/appointments/appointment/add/"
+LIST = "/admin/appointments/appointment/"
+
+
+@pytest.fixture
+def desk(client, dana):
+    client.force_login(dana)
+    return client
+
+
+def page_of(appointment, what="change"):
+    return reverse(f"admin:appointments_appointment_{what}", args=[appointment.pk])
+
+
+def filled(patient, visit_type, provider, location, starts_at, **more):
+    """Fill the form in as a browser posts it."""
+    inlines = {
+        f"{prefix}-{name}": 0
+        for prefix in ("events", "reminders")
+        for name in ("TOTAL_FORMS", "INITIAL_FORMS")
+    }
+    return {
+        "patient": patient.pk,
+        "visit_type": visit_type.pk,
+        "provider": provider.pk,
+        "location": location.pk,
+        "starts_at_0": f"{starts_at:%Y-%m-%d}",
+        "starts_at_1": f"{starts_at:%H:%M:%S}",
+        "note": "",
+        "override_reason": "",
+        **inlines,
+        **more,
+    }
+
+
+def at(day, hour, minute=0):
+    return datetime(2026, 3, day, hour, minute, tzinfo=ZONE)
+
+
+def test_the_front_desk_books_through_the_service(desk, dana, ana, exam, okafor, main_street):
+    response = desk.post(ADD, filled(ana, exam, okafor, main_street, at(3, 9), note="Wheelchair"))
+    assert response.status_code == 302
+    booked = Appointment.objects.get()
+    assert (booked.starts_at, booked.ends_at, booked.note) == (at(3, 9), at(3, 9, 30), "Wheelchair")
+    event = booked.events.get()
+    assert (event.actor, event.channel) == (dana, "staff")
+
+
+def test_a_taken_time_is_refused_in_the_form_with_what_is_free(
+    desk, ben, exam, okafor, main_street, anas_exam
+):
+    response = desk.post(ADD, filled(ben, exam, okafor, main_street, at(3, 9)))
+    assert response.status_code == 200
+    assert "Sorry, that time has just been taken." in response.content.decode()
+    assert "Tuesday, March 3 at 9:30 AM with Dr. Maya Okafor" in response.content.decode()
+    assert Appointment.objects.get() == anas_exam
+
+
+def test_outside_the_hours_takes_a_reason(desk, ana, exam, okafor, main_street):
+    form = filled(ana, exam, okafor, main_street, at(3, 18))
+    assert "does not see patients" in desk.post(ADD, form).content.decode()
+    assert desk.post(ADD, form | {"override_reason": "Broke her glasses"}).status_code == 302
+    assert Appointment.objects.get().events.get().reason == "Broke her glasses"
+
+
+def test_a_form_that_is_not_filled_in_books_nothing(desk, ana, exam, okafor, main_street):
+    response = desk.post(ADD, filled(ana, exam, okafor, main_street, at(3, 9)) | {"starts_at_0": "soon"})
+    assert response.status_code == 200
+    assert not Appointment.objects.exists()
+
+
+def test_a_new_time_in_the_form_moves_the_appointment(desk, dana, anas_exam, ana, exam, okafor, main_street):
+    form = filled(ana, exam, okafor, main_street, at(4, 14), note="Asked for the afternoon")
+    assert desk.post(page_of(anas_exam), form).status_code == 302
+    anas_exam.refresh_from_db()
+    successor = anas_exam.moved_to
+    assert (anas_exam.state, successor.starts_at, successor.note) == (
+        "moved", at(4, 14), "Asked for the afternoon"
+    )  # fmt: skip
+    assert successor.events.get().actor == dana
+
+
+def test_a_note_is_kept_without_moving_anything(desk, anas_exam, ana, exam, okafor, main_street):
+    desk.post(page_of(anas_exam), filled(ana, exam, okafor, main_street, at(3, 9), note="Brings her mother"))
+    row = Appointment.objects.get()
+    assert (row.pk, row.state, row.note) == (anas_exam.pk, "booked", "Brings her mother")
+
+
+def test_a_cancelled_appointment_does_not_move(desk, anas_exam, ana, exam, okafor, main_street):
+    services.cancel(appointment=anas_exam, channel="web")
+    desk.post(page_of(anas_exam), filled(ana, exam, okafor, main_street, at(4, 14)))
+    anas_exam.refresh_from_db()
+    assert (anas_exam.state, anas_exam.starts_at) == ("cancelled", at(3, 9))
+
+
+@pytest.mark.parametrize(
+    ("pressed", "state"),
+    [("check_in", "arrived"), ("complete", "done"), ("confirm", "confirmed"), ("no_show", "no_show")],
+)
+def test_a_button_takes_the_appointment_a_step_on(desk, dana, anas_exam, pressed, state):
+    desk.post(page_of(anas_exam, pressed), {"_form_submitted": "1"})
+    anas_exam.refresh_from_db()
+    assert anas_exam.state == state
+    assert anas_exam.events.last().actor == dana
+
+
+@pytest.mark.parametrize("pressed", ["check_in", "complete", "confirm", "no_show", "cancel"])
+def test_following_a_link_changes_nothing(desk, anas_exam, pressed):
+    assert desk.get(page_of(anas_exam, pressed)).status_code == 200
+    anas_exam.refresh_from_db()
+    assert anas_exam.state == "booked"
+
+
+def test_cancelling_takes_a_reason(desk, anas_exam):
+    url = page_of(anas_exam, "cancel")
+    desk.post(url, {"_form_submitted": "1", "reason": ""})
+    anas_exam.refresh_from_db()
+    assert anas_exam.state == "booked"
+    desk.post(url, {"_form_submitted": "1", "reason": "Provider is ill"})
+    anas_exam.refresh_from_db()
+    assert (anas_exam.state, anas_exam.events.last().reason) == ("cancelled", "Provider is ill")
+
+
+def test_several_are_checked_in_at_once_and_what_cannot_be_is_said(desk, anas_exam, ben, exam, slot_at):
+    bens = services.book(patient=ben, visit_type=exam, slot=slot_at(3, 10), channel="web")
+    services.cancel(appointment=bens, channel="web")
+    chosen = {"action": "check_in_all", "_selected_action": [str(anas_exam.pk), str(bens.pk)]}
+    response = desk.post(LIST, chosen, follow=True)
+    anas_exam.refresh_from_db()
+    bens.refresh_from_db()
+    assert (anas_exam.state, bens.state) == ("arrived", "cancelled")
+    assert "it cannot become arrived" in response.content.decode()
+
+
+def test_nothing_is_deleted_from_the_diary(desk, anas_exam):
+    assert desk.post(f"{LIST}{anas_exam.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert Appointment.objects.get() == anas_exam
+
+
+def test_the_list_asks_the_same_few_questions_however_long_it_is(
+    desk, exam, main_street, okafor, django_assert_max_num_queries
+):
+    for number in range(30):
+        factories.AppointmentFactory(
+            visit_type=exam,
+            provider=okafor,
+            location=main_street,
+            starts_at=MONDAY.replace(hour=0) + timedelta(hours=number),
+        )
+    desk.get(LIST)
+    with django_assert_max_num_queries(20):
+        response = desk.get(LIST)
+    assert response.content.decode().count("Silva") == 30
+
+
+@pytest.mark.parametrize(
+    "query", ["?q=Silva", "?day=today", "?day=tomorrow", "?day=week", "?state__exact=booked"]
+)
+def test_the_list_is_searched_and_filtered(desk, anas_exam, query):
+    found = query != "?day=today"
+    assert ("Silva" in desk.get(LIST + query).content.decode()) is found
+
+
+@pytest.mark.parametrize(
+    "model", ["visittype", "weeklyhours", "scheduleexception", "reminderrule", "reminder"]
+)
+def test_every_other_page_of_the_diary_opens(desk, anas_exam, okafor, model):
+    ReminderRule.objects.create(hours_before=24)
+    ScheduleException.objects.create(kind="closed", date="2026-03-17", provider=okafor, reason="Leave")
+    assert desk.get(f"/admin/appointments/{model}/").status_code == 200
+    assert desk.get(f"/admin/appointments/{model}/add/").status_code == (403 if model == "reminder" else 200)
+    assert desk.get(page_of(anas_exam)).status_code == 200
+
+
+def test_patients_own_words_for_a_visit_are_written_with_commas(desk, exam, okafor):
+    page = desk.get(reverse("admin:appointments_visittype_change", args=[exam.pk])).content.decode()
+    assert "eye exam, checkup, eyes checked" in page
+    form = {field.name: field.value_from_object(exam) for field in exam._meta.fields}
+    form |= {
+        "also_called": "eye test, check-up ,",
+        "providers": [okafor.pk],
+        "is_online": "on",
+        "may_dilate": "",
+    }
+    response = desk.post(reverse("admin:appointments_visittype_change", args=[exam.pk]), form)
+    assert response.status_code == 302
+    assert VisitType.objects.get().also_called == ["eye test", "check-up"]
