@@ -3,14 +3,17 @@
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from payments import services
-from payments.backends.base import Opened
+from payments.backends.base import Opened, ProviderFailed
 from payments.models import Checkout
 
 
 class DemoBackend:
     def open(self, checkout: Checkout) -> Opened:
+        if not settings.DEMO:
+            raise ProviderFailed("the demo checkout is for the demo only", permanent=True)
         return Opened(f"demo_{checkout.pk.hex}", f"{settings.SITE_URL}/pay/demo/{checkout.pk}/")
 
 
@@ -26,6 +29,8 @@ def expire(checkout: Checkout) -> None:
 
 
 def _tell(checkout: Checkout, kind: str, session: dict[str, Any]) -> None:
+    if not settings.DEMO:
+        raise ImproperlyConfigured("Nobody pays real bills with demo money: set PAYMENTS_BACKEND.")
     event_id = f"demo_evt_{checkout.pk.hex}_{kind.rpartition('.')[2]}"
     session |= {
         "id": checkout.provider_id,

@@ -4,6 +4,7 @@ import itertools
 from typing import Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -229,6 +230,15 @@ def test_leaving_the_demo_page_pays_nothing(checkout):
     demo.expire(checkout)
     checkout.refresh_from_db()
     assert (checkout.state, billing.balance_cents(checkout.payer)) == (State.EXPIRED, 12_500)
+
+
+def test_outside_the_demo_nobody_pays_with_demo_money(checkout, settings):
+    settings.DEMO = False
+    with pytest.raises(ImproperlyConfigured):
+        demo.complete(checkout)
+    with pytest.raises(payments.ProviderUnavailable):
+        payments.open_checkout(payer=checkout.payer, amount_cents=2_000, opened_by=None)
+    assert billing.balance_cents(checkout.payer) == 12_500
 
 
 def _crash(_: Checkout) -> None:
