@@ -69,9 +69,12 @@ class ConversationAdmin(ModelAdmin):
         return conversation.status, conversation.get_status_display()
 
     def thread(self, conversation: Conversation) -> SafeString:
-        newest = services.history(conversation).select_related("account").reverse()[:THREAD_LIMIT]
-        lines = ((_speaker(said), localtime(said.created_at), said.text) for said in reversed(newest))
-        return format_html_join("", "<p><strong>{}</strong> <small>{:%b %-d, %H:%M}</small><br>{}</p>", lines)
+        newest = list(services.history(conversation).select_related("account").reverse()[:THREAD_LIMIT])
+        lines = (
+            (_speaker(said), f"{localtime(said.created_at):%b %-d, %H:%M}", said.text)
+            for said in newest[::-1]
+        )
+        return format_html_join("", "<p><strong>{}</strong> <small>{}</small><br>{}</p>", lines)
 
     def save_model(self, request: HttpRequest, obj: Conversation, form: Any, change: bool) -> None:
         """Say what was typed; nothing else of a conversation is edited by hand."""

@@ -1,5 +1,7 @@
 """Who is speaking: on the portal the session says it, by text the phone and the date of birth do."""
 
+import re
+
 from django.db.models import F
 
 from chatbot import stack
@@ -16,6 +18,10 @@ from practice import services as practice
 
 TRIES = 5
 """Dates of birth that may be tried in one text conversation; then a person takes over."""
+
+
+ORDINARY_WORDS = frozenset({"april", "art", "august", "bill", "grace", "hope", "june", "mark", "may", "rose", "will"})
+"""First names that are words as well: they count only with their capital."""
 
 
 class NotKnown(Refusal):
@@ -95,14 +101,20 @@ def check_birth_date(conversation: Conversation, text: str) -> bool:
     return True
 
 
-def acts_for_another(conversation: Conversation) -> bool:
-    """Say whether more than one person could be meant, so that a read-back should name who is."""
-    patient = conversation.patient
-    if patient is None:
-        return False
-    if conversation.channel == Conversation.Channel.WEB:
-        return conversation.account_id is not None and patient.account_id != conversation.account_id
-    return len(patients.with_phone(conversation.phone)) > 1
+def household(conversation: Conversation) -> list[Patient]:
+    """Return everybody whom the person at the other end may speak for."""
+    if conversation.channel == Conversation.Channel.SMS:
+        return patients.with_phone(conversation.phone)
+    return patients.patients_of(conversation.account) if conversation.account else []
+
+
+def named_other(conversation: Conversation, message: str) -> Patient | None:
+    """Return the one other person of the household whose first name a message says."""
+    words = set(re.findall(r"[^\W\d_]+", message))
+    words |= {word for word in map(str.casefold, words) if word not in ORDINARY_WORDS}
+    others = [person for person in household(conversation) if person != conversation.patient]
+    named = [person for person in others if {person.first_name, person.first_name.casefold()} & words]
+    return named[0] if len(named) == 1 else None
 
 
 def phone_words() -> str:

@@ -45,6 +45,10 @@ def our_phone(phone: str) -> str:
     return f"Our phone: {phone}."
 
 
+def other_record(name: str, other: str) -> str:
+    return f"This chat is about {name}. For {other}, please change the person at the top of the page first."
+
+
 def for_whom(name: str, question: str) -> str:
     return f"For {name}: {question}"
 

@@ -18,7 +18,7 @@ from chatbot.identity import phone_words
 from chatbot.models import ChatMessage, Conversation, RedFlag
 from chatbot.stack import Stack
 from chatbot.tools import Effect
-from chatbot.triage import Triage
+from chatbot.triage import Sign, Triage, default_flags
 from chatbot.turns import Turn
 from eyecare import clock
 from eyecare.errors import Invalid, NotFound, Refusal
@@ -237,10 +237,16 @@ def _turn(conversation: Conversation, messages: Sequence[ChatMessage], engine: s
         text=text,
         stack=Stack() if rested else Stack.from_json(conversation.state),
         turn_id=str(messages[-1].pk),
-        sign=Triage(RedFlag.objects.filter(is_active=True)).check(text),
+        sign=Triage(_red_flags()).check(text),
         last_reply=said.last(),
         engine=engine,
     )
+
+
+def _red_flags() -> Sequence[Sign]:
+    """Return the practice's list; one that was never loaded must not leave the gate open."""
+    flags = list(RedFlag.objects.all())
+    return [flag for flag in flags if flag.is_active] if flags else default_flags()
 
 
 def _taken(turn: Turn) -> Draft | None:

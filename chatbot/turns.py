@@ -53,7 +53,7 @@ class Turn:
         if self.conversation.status == Conversation.Status.STAFF:
             return None
         self.stack.forget_side_questions()
-        if not (self._answers_a_check() or self._answers_a_reminder()):
+        if not (self._is_about_another() or self._answers_a_check() or self._answers_a_reminder()):
             self._follow(self._plain() or self._understood())
         self.stack.misses = self.stack.misses if self.is_missed else 0
         self._leave_one_question()
@@ -68,6 +68,18 @@ class Turn:
             self.draft.say(sayings.our_phone(phone))
 
     # What needs no understanding
+
+    def _is_about_another(self) -> bool:
+        """Go over to another person of a shared phone; on the portal the session says whose record is open."""
+        patient = self.conversation.patient
+        other = identity.named_other(self.conversation, self.message) if patient else None
+        if other is None or patient is None:
+            return False
+        if self.conversation.channel == Conversation.Channel.SMS:
+            identity.choose(self.conversation, str(other.pk))
+            return False
+        self.draft.say(sayings.other_record(patient.first_name, other.first_name))
+        return True
 
     def _answers_a_check(self) -> bool:
         """Take the date of birth that was asked for; anything without one is read like any message."""

@@ -144,7 +144,7 @@ class Work:
             return ""
         question = tool.question(values)
         patient = self.conversation.patient
-        if patient and identity.acts_for_another(self.conversation):
+        if patient and len(identity.household(self.conversation)) > 1:
             return sayings.for_whom(patient.first_name, question)
         return question
 

@@ -5,12 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import LazySettings
 from pytest_django import Settings
 
+from chatbot import backends
+from chatbot.backends.memory import ScriptedBackend
 from chatbot.modelhost.app import Host
 from chatbot.modelhost.lane import Lane
 from chatbot.modelhost.llama import GgufModel
-from tests.chatbot import serving
+from chatbot.tools import registry
+from tests.chatbot import serving, tea
 from tests.chatbot.tiny_gguf import write_tiny_gguf
 
 
@@ -45,3 +49,25 @@ def vectors(chroma_server: str, settings: Settings) -> None:
     settings.CHROMA_URL = chroma_server
     settings.EMBEDDINGS_BACKEND = "chatbot.backends.memory.WordEmbedder"
     settings.EMBEDDINGS_MODEL = f"words-{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def tea_tools() -> Iterator[None]:
+    """The tasks about tea, known to the assistant for one test."""
+    tea.register()
+    yield
+    for name in tea.names():
+        registry.remove(name)
+
+
+@pytest.fixture
+def model(settings: LazySettings) -> Iterator[ScriptedBackend]:
+    """A model that says what its `answers` hold; without any it is down."""
+    settings.ASSISTANT_ENGINE = "model"
+    settings.LLM_BACKEND = "chatbot.backends.memory.ScriptedBackend"
+    scripted = backends.chat_backend()
+    assert isinstance(scripted, ScriptedBackend)
+    scripted.answers.clear()
+    scripted.history.clear()
+    yield scripted
+    scripted.answers.clear()

@@ -1,44 +1,22 @@
 """The turn loop, with a model that says what the script says and a task about tea."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
-from chatbot import backends, prompt, sayings, services
+from chatbot import prompt, sayings, services
 from chatbot.backends.memory import ScriptedBackend
 from chatbot.commands import Command
 from chatbot.models import ChatMessage, Conversation, RedFlag
-from chatbot.tools import registry
 from eyecare import clock
 from patients.models import Patient
 from tests import factories
 from tests.chatbot import tea
 from tests.chatbot.tea import Table
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("monday", "tea_tools")]
 
 Say = Callable[..., ChatMessage]
-
-
-@pytest.fixture(autouse=True)
-def _tea(monday: object) -> Iterator[None]:
-    tea.register()
-    yield
-    for name in tea.names():
-        registry.remove(name)
-
-
-@pytest.fixture
-def model(settings: Any) -> Iterator[ScriptedBackend]:
-    settings.ASSISTANT_ENGINE = "model"
-    settings.LLM_BACKEND = "chatbot.backends.memory.ScriptedBackend"
-    scripted = backends.chat_backend()
-    assert isinstance(scripted, ScriptedBackend)
-    scripted.answers.clear()
-    scripted.history.clear()
-    yield scripted
-    scripted.answers.clear()
 
 
 @pytest.fixture
