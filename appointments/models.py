@@ -246,10 +246,13 @@ class ReminderRule(models.Model):
         ordering = ["-hours_before"]
         constraints = [
             models.UniqueConstraint(
-                fields=["hours_before", "visit_type"],
-                name="one_rule_for_each_lead_time",
-                nulls_distinct=False,
-            )
+                fields=["hours_before", "visit_type"], name="one_rule_for_each_lead_time_of_a_visit_type"
+            ),
+            models.UniqueConstraint(
+                fields=["hours_before"],
+                condition=Q(visit_type=None),
+                name="one_rule_for_each_lead_time_of_all_visits",
+            ),
         ]
 
     def __str__(self) -> str:
