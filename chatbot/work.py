@@ -35,9 +35,10 @@ class Work:
 
     def advance(self, task: Task, *, agreed: bool = False) -> None:
         """Take a task as far as it goes without the patient; `agreed` answers its read-back."""
-        tool, filling = self._filling(task)
         try:
-            asking = identity.missing_for(tool, self.conversation) or filling.proceed()
+            asking = identity.missing_for(registry.tools()[task.tool], self.conversation)
+            _, filling = self._filling(task)  # by text it is known only now who asks
+            asking = asking or filling.proceed()
             if asking:
                 self._ask(task, asking)
             else:
