@@ -6,6 +6,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from appointments.models import Appointment
@@ -27,6 +28,7 @@ SUGGESTIONS = (
 """What a newcomer may ask the assistant; each is sent as it stands."""
 
 
+@never_cache
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     if getattr(request, "patient", None):

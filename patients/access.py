@@ -6,6 +6,7 @@ from typing import Concatenate, ParamSpec, cast
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponseBase
+from django.utils.cache import patch_cache_control
 from django_htmx.middleware import HtmxDetails
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -49,7 +50,11 @@ def patient_required(view: PatientView[Arguments]) -> View[Arguments]:
     def guarded(request: HttpRequest, *args: Arguments.args, **kwargs: Arguments.kwargs) -> HttpResponseBase:
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
-        return view(_with_record(request), *args, **kwargs)
+        response = view(_with_record(request), *args, **kwargs)
+        patch_cache_control(
+            response, no_store=True, private=True
+        )  # the next user of this browser sees nothing
+        return response
 
     return cast(View[Arguments], guarded)
 

@@ -87,7 +87,7 @@ def test_the_chat_works_without_scripts(visit: SignedIn) -> None:
     expect(page.locator(".said--assistant")).to_contain_text("$")
 
 
-def test_a_parent_books_for_a_child(visit: SignedIn) -> None:
+def test_a_parent_opens_a_childs_record(visit: SignedIn) -> None:
     page = visit("parent")
     page.locator(".menu summary").click()
     page.get_by_role("button", name=cast.MEMBERS["child"].name).click()

@@ -23,7 +23,7 @@ def signed_in(client, ana):
 def test_a_parent_opens_a_childs_record(signed_in, leo):
     page = signed_in.post("/people/open/", {"patient": str(leo.pk)}, follow=True).content.decode()
     assert "You now see the record of Leo Silva." in page
-    assert ", Leo</h1>" in page
+    assert "Leo’s eyes</h1>" in page
 
 
 def test_somebody_elses_record_does_not_open(signed_in, ben):
