@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, render
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import ModelAdmin
 from unfold.dataclasses import ActionDialog
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
@@ -23,22 +23,15 @@ from billing.models import BillingHold, LedgerEntry, Payer, Statement, Statement
 from billing.money import dollars
 from eyecare import clock
 from eyecare.errors import Refusal
+from practice import audit
 from practice import services as practice
+from practice.desk import History, ReadOnly, RecordsReads
 
 MOST_IN_ONE_FILE = 200
 
 
-class ReadOnly(ModelAdmin):
-    """Shows rows that only services write and nobody deletes."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+class MoneyAdmin(RecordsReads, ReadOnly):
+    """Shows rows that only services write; opening one is a read of a patient's record."""
 
     def has_post_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """Say whether somebody may post to the ledger."""
@@ -68,22 +61,13 @@ class OwingFilter(admin.SimpleListFilter):
         return queryset.filter(**narrowed.get(self.value() or "", {}))
 
 
-class LedgerInline(TabularInline):
+class LedgerInline(History):
     model = LedgerEntry
     fk_name = "payer"
     verbose_name_plural = "ledger"
     fields = readonly_fields = ["posted_on", "patient", "kind", "description", "service_on", "amount"]
-    extra = 0
     per_page = 20
-    can_delete = False
     show_change_link = True
-    tab = True
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LedgerEntry]:
         return super().get_queryset(request).select_related("patient")
@@ -93,14 +77,13 @@ class LedgerInline(TabularInline):
         return dollars(entry.amount_cents)
 
 
-class HoldInline(TabularInline):
+class HoldInline(History):
     model = BillingHold
-    extra = 0
-    tab = True
+    fields = readonly_fields = ["reason", "starts_on", "ends_on", "note"]
 
 
 @admin.register(Payer)
-class PayerAdmin(ReadOnly):
+class PayerAdmin(MoneyAdmin):
     """Who owes what, and the three things the desk posts."""
 
     list_display = ["person", "number", "phone", "owes", "paid_on"]
@@ -110,7 +93,6 @@ class PayerAdmin(ReadOnly):
     inlines = [LedgerInline, HoldInline]
     actions_detail = ["add_charge", "add_credit", "take_payment"]
     actions = None
-    list_per_page = 50
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Payer]:
         return Payer.objects.paying().with_balances()
@@ -179,7 +161,7 @@ class PayerAdmin(ReadOnly):
 
 
 @admin.register(LedgerEntry)
-class LedgerEntryAdmin(ReadOnly):
+class LedgerEntryAdmin(MoneyAdmin):
     """Every entry. A wrong one is reversed, never changed."""
 
     list_display = ["posted_on", "payer", "patient", "kind", "description", "service_on", "amount"]
@@ -200,7 +182,6 @@ class LedgerEntryAdmin(ReadOnly):
     ]
     actions = None
     actions_detail = ["reverse_entry"]
-    show_full_result_count = False
 
     @display(description="Amount", ordering="amount_cents")
     def amount(self, entry: LedgerEntry) -> str:
@@ -236,7 +217,7 @@ class BillingHoldAdmin(ModelAdmin):
 
 
 @admin.register(StatementRun)
-class StatementRunAdmin(ReadOnly):
+class StatementRunAdmin(MoneyAdmin):
     """Batches: previewed, started, watched."""
 
     list_display = ["as_of", "progress", "made", "sent", "to_print", "failed", "skipped", "created_by"]
@@ -339,7 +320,7 @@ STATE_COLOURS = {"queued": "info", "rendered": "warning", "sent": "success", "fa
 
 
 @admin.register(Statement)
-class StatementAdmin(ReadOnly):
+class StatementAdmin(MoneyAdmin):
     """What each payer was told, with its PDF."""
 
     list_display = ["number", "payer", "as_of", "amount", "shown_state", "delivery", "document"]
@@ -360,6 +341,7 @@ class StatementAdmin(ReadOnly):
         "void_reason",
         "pdf_sha256",
     ]
+    ordering = ["-number"]
     actions = ["try_again", "mark_mailed", "download"]
     actions_detail = ["retry_statement", "void_statement"]
 
@@ -383,13 +365,14 @@ class StatementAdmin(ReadOnly):
         if not statement.pdf_sha256:
             return "—"
         address = reverse("admin:billing_statement_pdf", args=[statement.pk])
-        return format_html('<a href="{}" target="_blank">open</a>', address)
+        return format_html('<a class="underline" href="{}" target="_blank">open</a>', address)
 
     def show_pdf(self, request: HttpRequest, statement_id: str) -> HttpResponse:
         if not self.has_view_permission(request):
             return HttpResponse(status=403)
-        made = Statement.objects.exclude(pdf_sha256="")
-        return downloads.as_response(get_object_or_404(made, pk=statement_id))
+        statement = get_object_or_404(Statement.objects.exclude(pdf_sha256=""), pk=statement_id)
+        audit.read(statement)
+        return downloads.as_response(statement)
 
     @admin.action(description="Try failed ones again", permissions=["run"])
     def try_again(self, request: HttpRequest, chosen: QuerySet[Statement]) -> None:
@@ -456,13 +439,14 @@ def _zipped(statements: QuerySet[Statement]) -> io.BytesIO:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for statement in statements.iterator(chunk_size=20):
+            audit.read(statement)
             archive.writestr(f"{statement.number}.pdf", bytes(statement.pdf or b""))
     packed.seek(0)
     return packed
 
 
 @admin.register(StatementSkip)
-class StatementSkipAdmin(ReadOnly):
+class StatementSkipAdmin(MoneyAdmin):
     list_display = ["payer", "reason", "balance", "run"]
     list_filter = ["reason", "run"]
     list_select_related = ["payer", "run"]

@@ -5,20 +5,17 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSingleDateWidget, UnfoldAdminTextInputWidget
 
-from billing import money
+from billing import money, services
 from billing.models import LedgerEntry, Payer
 from eyecare import clock
-from eyecare.errors import Refusal
 from patients.models import Patient
+from practice.desk import attempt
 
-CREDITS = [(kind.value, kind.label) for kind in (LedgerEntry.Kind.ADJUSTMENT, LedgerEntry.Kind.INSURANCE)] + [
-    (LedgerEntry.Kind.WRITE_OFF.value, LedgerEntry.Kind.WRITE_OFF.label)
-]
+CREDITS = [(kind, label) for kind, label in LedgerEntry.Kind.choices if kind in services.CREDIT_KINDS]
 
 
 class DollarsField(forms.CharField):
@@ -87,12 +84,7 @@ class RunForm(forms.Form):
 
 def carry_out(request: HttpRequest, act: Callable[[], object], *, success: str, back: str) -> HttpResponse:
     """Do something for a member of staff, tell how it went, and go back to a page."""
-    try:
-        act()
-    except Refusal as refusal:
-        messages.error(request, refusal.sentence)
-    else:
-        messages.success(request, success)
+    attempt(request, act, success)
     if request.headers.get("HX-Request"):
         return HttpResponse(headers={"HX-Redirect": back})
     return HttpResponseRedirect(back)

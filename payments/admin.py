@@ -12,14 +12,14 @@ from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
 
 from billing import desk
-from billing.admin import ReadOnly
+from billing.admin import MoneyAdmin
 from billing.money import dollars
 from payments import services
 from payments.models import Checkout, PaymentEvent
 
 
 @admin.register(Checkout)
-class CheckoutAdmin(ReadOnly):
+class CheckoutAdmin(MoneyAdmin):
     list_display = ["created_at", "payer", "amount", "shown_state", "refunded", "paid_at", "opened_by"]
     list_filter = ["state", "created_at"]
     list_select_related = ["payer", "opened_by"]
@@ -64,7 +64,7 @@ class WaitingFilter(admin.SimpleListFilter):
 
 
 @admin.register(PaymentEvent)
-class PaymentEventAdmin(ReadOnly):
+class PaymentEventAdmin(MoneyAdmin):
     list_display = ["received_at", "kind", "outcome", "processed_at", "attempts", "provider_id"]
     list_filter = [WaitingFilter, "kind", "received_at"]
     search_fields = ["provider_id", "outcome"]
@@ -80,7 +80,6 @@ class PaymentEventAdmin(ReadOnly):
     ]
     actions = None
     actions_detail = ["work_on_event"]
-    show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PaymentEvent]:
         return super().get_queryset(request).defer("payload")

@@ -10,6 +10,7 @@ from billing import pdf
 from billing import services as billing
 from billing.models import LedgerEntry, Payer, Statement, StatementRun, StatementSkip
 from eyecare import clock
+from practice.models import AuditEvent
 from tests import factories
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("practice", "monday")]
@@ -197,6 +198,19 @@ def test_a_statements_pdf_opens_from_its_page(front_desk):
     answer = front_desk.get(reverse("admin:billing_statement_pdf", args=[statement.pk]))
     assert (answer.content, answer["Content-Type"]) == (b"%PDF S0000001", "application/pdf")
     assert {"private", "no-store"} <= set(answer["Cache-Control"].split(", "))
+
+
+def test_opening_a_payer_or_a_pdf_leaves_a_read_in_the_record(desk, ana, dana):
+    billing.charge(patient=ana, amount_cents=12_500, description="Exam", source="visit:1")
+    billing.work_on(billing.start_run(as_of=clock.today(), minimum_cents=0).pk)
+    statement = Statement.objects.get()
+    desk.get(reverse("admin:billing_payer_change", args=[ana.pk]))
+    desk.get(reverse("admin:billing_statement_pdf", args=[statement.pk]))
+    reads = AuditEvent.objects.filter(action="read", actor=str(dana.pk)).order_by("id")
+    assert list(reads.values_list("table", "row")) == [
+        ("patients_patient", str(ana.pk)),
+        ("billing_statement", str(statement.pk)),
+    ]
 
 
 def test_a_patient_opens_no_admin_page_of_money(client, ana):
