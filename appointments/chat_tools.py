@@ -30,7 +30,7 @@ from chatbot.tools import (
     quick_replies,
     tool,
 )
-from chatbot.when import NotUnderstood, Wish
+from chatbot.when import Days, NotUnderstood, Wish
 from chatbot.when.words import bare
 from eyecare.errors import NotFound
 from messaging.models import Message
@@ -221,12 +221,18 @@ class SlotArgument(Argument[Slot]):
         return Options(sentence, self._choices(slots), words)
 
     def more(self, situation: Situation) -> Question:
+        """Offer others: as well wished for where there are any, else the nearest.
+
+        A wish for one start has been offered, or refused, when others are asked for.
+        """
         search, known = _search(situation), {choice.key for choice in situation.offered}
         wish = _wish(situation.wish, situation) if situation.wish else None
         matching = _within(search, wish).matching(wish) if wish else search.slots
+        if wish and wish.names_one_start:
+            known |= {slot.key for slot in matching}
         fresh = [slot for slot in matching if slot.key not in known]
         if wish and not fresh:
-            fresh = search.nearest(wish, without=known)
+            return Question("What about one of these?", self._choices(search.nearest(wish, without=known)))
         return Question("What about one of these?", self._choices(_best(fresh, wish)))
 
     def _choices(self, slots: Iterable[Slot]) -> list[Choice]:
@@ -397,7 +403,10 @@ def _wish(said: str, situation: Situation) -> Wish:
     moving = situation.filled.get("appointment")
     reference = moving.starts_at.astimezone(zone) if moving else None
     now = situation.context.now.astimezone(zone)
-    return functools.reduce(_changed, [when.read(piece, now, reference) for piece in said.split(_THEN)])
+    wishes = [when.read(piece, now, reference) for piece in said.split(_THEN)]
+    if reference and not _names_days(wishes[0]):
+        wishes.insert(0, Wish(zone, days=(Days(reference.date(), reference.date()),)))
+    return functools.reduce(_changed, wishes)
 
 
 _THEN = "; "
@@ -414,11 +423,17 @@ def _changed(earlier: Wish, later: Wish) -> Wish:
     """Keep the day when only the hour changes, and the hour when only the day does."""
     if later.soonest:
         return later
-    if not (later.days or later.weekdays):
+    if not _names_days(later):
         later = replace(later, days=earlier.days, weekdays=earlier.weekdays)
     if later.exact is None and later.around is None and not later.hours:
-        later = replace(later, exact=earlier.exact, around=earlier.around, hours=earlier.hours)
+        later = replace(later, hours=earlier.hours)
+        if all(days.is_one_day for days in later.days):
+            later = replace(later, exact=earlier.exact, around=earlier.around)
     return later
+
+
+def _names_days(wish: Wish) -> bool:
+    return bool(wish.days or wish.weekdays or wish.soonest)
 
 
 def _within(search: Search, wish: Wish) -> Search:

@@ -118,6 +118,21 @@ def test_a_later_word_about_the_day_keeps_the_hour(say):
     assert "Wednesday, March 4 at 3:00 PM" in reply.text
 
 
+def test_a_broad_wish_does_not_keep_an_earlier_hour(say):
+    say("exam thursday at 3", book(visit_type="exam", slot="thursday at 3"))
+    reply = say("no, sometime in april", ("set", {"slot": "sometime in april"}))
+    assert labels(reply)[0] == "Wed, Apr 1 at 9:00 AM with Dr. Maya Okafor"
+
+
+def test_what_was_read_back_and_refused_is_not_offered_again(say):
+    say("exam thursday at 3", book(visit_type="exam", slot="thursday at 3"))
+    assert labels(say("no")) == [
+        "Thu, Mar 5 at 2:30 PM with Dr. Maya Okafor",
+        "Thu, Mar 5 at 3:30 PM with Dr. Maya Okafor",
+        "Thu, Mar 5 at 2:00 PM with Dr. Maya Okafor",
+    ]
+
+
 def test_a_taken_time_is_answered_with_the_nearest(say, ben, exam, slot_at):
     diary.book(patient=ben, visit_type=exam, slot=slot_at(3, 15), channel="web")
     reply = say("exam tuesday at 3", book(visit_type="exam", slot="tuesday at 3"))
@@ -223,6 +238,11 @@ def test_the_only_visit_is_the_one_to_move(say, anas_exam):
 def test_a_visit_moves_in_relation_to_where_it_is(say, anas_exam):
     reply = say("same time next week", ("reschedule_appointment", {"slot": "same time next week"}))
     assert all("at 9:00 AM" in label for label in labels(reply)) or "9:00 AM" in reply.text
+
+
+def test_a_new_hour_alone_moves_a_visit_within_its_day(say, anas_exam):
+    reply = say("make it 3pm", ("reschedule_appointment", {"slot": "3pm"}))
+    assert "to Tuesday, March 3 at 3:00 PM with" in reply.text
 
 
 def test_a_visit_stays_with_its_provider_unless_told_otherwise(say, anas_exam, chen, okafor):
