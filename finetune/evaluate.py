@@ -1,6 +1,5 @@
 """Scores a GGUF on hand-written messages that no frame of the corpus produced."""
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +14,6 @@ from finetune.tasks import TOOLS
 
 ANSWER_TOKENS = 160
 """Enough for three commands with long spans."""
-
-DEVELOPMENT = Path(__file__).parent / "corpus" / "development.jsonl"
 
 
 @dataclass(frozen=True)
@@ -53,19 +50,6 @@ class Score:
             f"{right}/{self.total} exactly right ({self.exact:.1%}); right commands, spans aside: "
             f"{(self.total - self.wrong_names) / self.total:.1%}; {self.milliseconds:.0f} ms an answer"
         )
-
-
-def read_cases(path: Path = DEVELOPMENT) -> list[Example]:
-    """Read cases: one JSON object a line, the state's fields beside `message` and `commands`."""
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    return [
-        Example(
-            Turn(row["message"], row.get("task", ""), row.get("asked", ""), row.get("last", "")),
-            tuple(Command(command["name"], command.get("arguments", {})) for command in row["commands"]),
-            "written",
-        )
-        for row in rows
-    ]
 
 
 def evaluate(model: GgufModel, cases: Sequence[Example]) -> Score:

@@ -11,16 +11,18 @@ from chatbot import prompt
 from chatbot.commands import Command
 from chatbot.prompt import Turn
 from finetune.corpus import typing_habits
+from finetune.corpus.cases import is_case
 from finetune.corpus.frames import Clause, Piece, Writer, frames
 from finetune.examples import Example, fitting, trim
 from finetune.tasks import TOOLS
 
 
 def compose(seed: int, turns: int) -> list[Example]:
-    """Return that many different turns; the same seed gives the same ones."""
+    """Return that many different turns, no scored case among them; the same seed gives the same ones."""
     found: dict[tuple[Turn, str], Example] = {}
     for example in fitting(endless(seed)):
-        found.setdefault((example.turn, example.answer), example)
+        if not is_case(example.turn.message):
+            found.setdefault((example.turn, example.answer), example)
         if len(found) == turns:
             break
     return list(found.values())
