@@ -21,7 +21,7 @@ DEMO = env.bool("DEMO", False)
 """Shows the demo log-ins, the phone simulator and the demo checkout; never with real patients."""
 SECRET_KEY = env.str("SECRET_KEY", "demo-only-key-that-is-refused-outside-the-demo" if DEMO or DEBUG else "")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 SITE_URL = env.str("SITE_URL", "http://127.0.0.1:8000")
 """Where patients reach the portal: links in texts, e-mail and checkout start with it."""
 

@@ -67,6 +67,8 @@ def _group(role: str) -> Group:
 
 
 def _patient(member: cast.Member, number: str) -> None:
+    if member.date_of_birth is None:
+        raise ValueError(f"{member.role} is no patient")
     patient = Patient.objects.create(
         number=number,
         first_name=member.first_name,
