@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from chatbot import knowledge
+from chatbot.phrasing import phrased
 from chatbot.tools import Reply, Source, ToolContext, Words, tool
 from patients.models import Patient
 
@@ -29,4 +30,6 @@ def ask_practice(
             "I do not know that, and I will not guess. Would you like a colleague to answer you?",
             start="handoff",
         )
-    return Reply.say(found.text, sources=[Source(found.source.title, found.source.link, found.text)])
+    return Reply.say(
+        phrased(question, found.text), sources=[Source(found.source.title, found.source.link, found.text)]
+    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from chatbot import backends, grammar, prompt, rules
+from chatbot import backends, grammar, prompt, retrieval, rules
 from chatbot.backends.base import ModelRefused, ModelUnavailable
 from chatbot.commands import Command, ToolOutline
 
@@ -48,8 +48,6 @@ def _by_model(turn: prompt.Turn, tools: Outlines) -> list[Command]:
 
 
 def _by_examples(turn: prompt.Turn, tools: Outlines) -> list[Command]:
-    from chatbot import retrieval
-
     return retrieval.understand(turn, tools, embedder=backends.embedder())
 
 

@@ -1,7 +1,7 @@
 """Scores what the assistant made of hand-written cases: commands, effects, urgency, words."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,11 +15,14 @@ _SMALL_WORDS = re.compile(r"\b(?:a|an|the|my|our|please|for|on|at|with|in|to)\b|
 class Verdict:
     """What was expected of one line, and which of it came true."""
 
-    text: str
+    case: Case
+    told: Told
     checks: Mapping[str, bool]
     was_urgent: bool
-    is_urgent: bool | None
-    milliseconds: float = 0.0
+
+    @property
+    def is_urgent(self) -> bool:
+        return bool((self.case.get("expect") or {}).get("urgent"))
 
     @property
     def is_right(self) -> bool:
@@ -35,7 +38,7 @@ def judge(case: Case, told: Told) -> Verdict:
     expect: Mapping[str, Any] = case.get("expect") or {}
     checks = {name: _CHECKS[name](wanted, told) for name, wanted in expect.items() if name in _CHECKS}
     urgent = bool(told.get("urgent")) or any(said["name"] == "urgent" for said in told.get("commands", []))
-    return Verdict(case["text"], checks, urgent, expect.get("urgent"), told.get("milliseconds", 0))
+    return Verdict(case, told, checks, urgent)
 
 
 def _same_commands(wanted: Sequence[Mapping[str, Any]], told: Told) -> bool:
@@ -62,7 +65,7 @@ def _everything_said(told: Told) -> str:
     return "\n".join([told["reply"], *told["choices"], *quotes]).casefold()
 
 
-_CHECKS = {
+_CHECKS: dict[str, Callable[[Any, Told], bool]] = {
     "commands": _same_commands,
     "effects": _same_effects,
     "urgent": lambda wanted, told: bool(told["urgent"]) == wanted,
@@ -99,7 +102,7 @@ class Score:
         return _share(verdict.checks[check] for verdict in self.verdicts if check in verdict.checks)
 
     def _median_milliseconds(self) -> float:
-        took = sorted(verdict.milliseconds for verdict in self.verdicts)
+        took = sorted(float(verdict.told.get("milliseconds", 0)) for verdict in self.verdicts)
         return took[len(took) // 2] if took else 0.0
 
 

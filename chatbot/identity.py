@@ -20,7 +20,7 @@ TRIES = 5
 """Dates of birth that may be tried in one text conversation; then a person takes over."""
 
 
-ORDINARY_WORDS = frozenset({"april", "art", "august", "bill", "grace", "hope", "june", "mark", "may", "rose", "will"})
+ORDINARY_WORDS = frozenset({"april", "art", "bill", "grace", "hope", "june", "mark", "may", "rose", "will"})
 """First names that are words as well: they count only with their capital."""
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from phonenumber_field.phonenumber import PhoneNumber
+from phonenumber_field.phonenumber import to_python
 
 from chatbot import delivery, services
 from chatbot.models import ChatMessage, Conversation
@@ -82,8 +82,8 @@ def speaker_of(who: object) -> Speaker:
         return _of(cast.find(str(who)))
     if "@" in str(who):
         return _of(_by_email(str(who)))
-    phone = PhoneNumber.from_string(str(who), region="US")
-    if not phone.is_valid():
+    phone = to_python(str(who))
+    if not phone or not phone.is_valid():
         raise Unplayable(f"nobody is {who!r}: give a role of the cast, an e-mail address or a phone number")
     owner = next(iter(patients.with_phone(phone.as_e164)), None)
     return Speaker(owner, owner.account if owner else None, phone.as_e164)

@@ -15,7 +15,7 @@ from chatbot.stack import Stack, Task
 from chatbot.tools import Tool, registry
 from chatbot.triage import Sign
 from chatbot.when import NotUnderstood
-from chatbot.work import Work
+from chatbot.work import YES_OR_NO, Work
 from eyecare.errors import Refusal
 
 MISSES_BEFORE_MENU = 2
@@ -70,7 +70,7 @@ class Turn:
     # What needs no understanding
 
     def _is_about_another(self) -> bool:
-        """Go over to another person of a shared phone; on the portal the session says whose record is open."""
+        """Go over to another person of a shared phone; on the portal the session alone says who it is."""
         patient = self.conversation.patient
         other = identity.named_other(self.conversation, self.message) if patient else None
         if other is None or patient is None:
@@ -139,8 +139,16 @@ class Turn:
     def _picked(self, words: str) -> Choice | None:
         labels = [choice.label for choice in self._offered]
         exact = [label for label in labels if label.casefold() == words.casefold()]
-        place = labels.index(exact[0]) if exact else plain.picked(words, labels)
+        if exact or (self._offered == YES_OR_NO and not self._answers_by_number):
+            place = labels.index(exact[0]) if exact else None
+        else:
+            place = plain.picked(words, labels)
         return None if place is None else self._offered[place]
+
+    @property
+    def _answers_by_number(self) -> bool:
+        """A yes is numbered only in a text message; "the first" or "at 1" elsewhere agrees to nothing."""
+        return self.conversation.channel == Conversation.Channel.SMS and self.message in {"1", "2"}
 
     def _named(self) -> Command | None:
         """Return the task whose label is the whole message: a button of the page was pressed."""

@@ -90,6 +90,13 @@ def test_a_yes_that_comes_with_a_change_agrees_to_nothing(say: Say) -> None:
     assert tea.served == []
 
 
+def test_an_ordinal_at_the_read_back_is_no_yes(say: Say) -> None:
+    say("garden at 9", ("book_table", {"room": "garden", "table": "9"}))
+    say("the first", "unclear")
+    say("1", "unclear")
+    assert tea.served == []
+
+
 def test_a_question_in_between_is_answered_and_the_open_question_asked_again(say: Say) -> None:
     say("garden at 9", ("book_table", {"room": "garden", "table": "9"}))
     reply = say("when do you serve?", "ask_tea")

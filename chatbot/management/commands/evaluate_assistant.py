@@ -51,11 +51,18 @@ class Command(BaseCommand):
         else:
             self._print_table(scores)
         if options["wrong"]:
-            for verdict in itertools.chain.from_iterable(
-                score.verdicts for score in scores[: len(options["cases"])]
-            ):
-                if not verdict.is_right:
-                    self.stdout.write(f"{', '.join(verdict.wrong)}: {verdict.text}")
+            self._print_wrong(scores[: len(options["cases"])])
+
+    def _print_wrong(self, scores: Sequence[Score]) -> None:
+        for verdict in itertools.chain.from_iterable(score.verdicts for score in scores):
+            if verdict.is_right:
+                continue
+            said = {"reply": verdict.told["reply"], "commands": verdict.told["commands"]}
+            self.stdout.write(f"\n{verdict.case.get('conversation')}: {verdict.case['text']}")
+            self.stdout.write(
+                f"  expected {json.dumps({name: verdict.case['expect'][name] for name in verdict.wrong})}"
+            )
+            self.stdout.write(f"  got {json.dumps(said, ensure_ascii=False)}")
 
     def _print_table(self, scores: Sequence[Score]) -> None:
         width = max(len(score.name) for score in scores)
