@@ -70,7 +70,7 @@ class OrderAdmin(RecordsReads, Kept):
         "description",
         "standing",
         "promised_on",
-        "is_late",
+        "lateness",
         "location",
     ]
     list_filter = ["stage", LateFilter, "kind", "location"]
@@ -79,10 +79,11 @@ class OrderAdmin(RecordsReads, Kept):
     autocomplete_fields = ["patient", "prescription", "location"]
     readonly_fields = ["number", "stage", "remake_of", "ordered_at"]
     fields = [
-        ("number", "stage", "ordered_at"),
+        ("number", "stage"),
         ("patient", "prescription"),
         ("kind", "description"),
-        ("lab", "promised_on", "location"),
+        ("lab", "promised_on"),
+        ("location", "ordered_at"),
         "remake_of",
     ]
     inlines = [StageChangeInline]
@@ -116,9 +117,9 @@ class OrderAdmin(RecordsReads, Kept):
     def standing(self, order: Order) -> tuple[str, str]:
         return order.stage, order.get_stage_display()
 
-    @display(description="Late", boolean=True)
-    def is_late(self, order: Order) -> bool:
-        return order.is_late
+    @display(description="Late", label={"late": "danger"})
+    def lateness(self, order: Order) -> str:
+        return "late" if order.is_late else ""
 
     @action(
         description="Move on",

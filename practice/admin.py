@@ -1,5 +1,8 @@
 """The practice's set-up, and the record of who did what."""
 
+from functools import cache
+
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.db.models import CharField, OuterRef, QuerySet, Subquery
@@ -7,6 +10,7 @@ from django.db.models.functions import Cast
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
@@ -61,26 +65,26 @@ class NoticeAdmin(ModelAdmin):
 class AuditEventAdmin(ReadOnly):
     """The record: searched by the id of a row or by who acted."""
 
-    list_display = ["at", "who", "action", "table", "row", "columns", "channel", "address"]
+    list_display = ["when", "who", "action", "what", "columns", "channel", "address"]
     list_filter = ["action", "channel", "table"]
     search_fields = ["=row", "=actor", "actor_email"]
     search_help_text = "The id of a row, or the e-mail address of whoever acted"
-    fields = readonly_fields = [
-        "at",
-        "who",
-        "action",
-        "table",
-        "row",
-        "channel",
-        "address",
-        "before_and_after",
-    ]
+    readonly_fields = ["when", "who", "action", "what", "row", "channel", "address", "before_and_after"]
+    fields = readonly_fields
     ordering = ["-id"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEvent]:
         accounts = get_user_model().objects.annotate(text=Cast("pk", CharField()))
         email = accounts.filter(text=OuterRef("actor")).values("email")[:1]
         return super().get_queryset(request).annotate(actor_email=Subquery(email))
+
+    @display(description="When", ordering="at")
+    def when(self, event: AuditEvent) -> str:
+        return f"{localtime(event.at):%b %-d, %Y, %H:%M:%S}"
+
+    @display(description="What", ordering="table")
+    def what(self, event: AuditEvent) -> str:
+        return f"{_names().get(event.table, event.table)} {event.row[:8]}"
 
     @display(description="Who")
     def who(self, event: AuditEvent) -> str:
@@ -94,3 +98,9 @@ class AuditEventAdmin(ReadOnly):
     def before_and_after(self, event: AuditEvent) -> SafeString:
         lines = ((column, was, became) for column, (was, became) in event.changes.items())
         return format_html_join("", "<div><strong>{}</strong>: {} → {}</div>", lines)
+
+
+@cache
+def _names() -> dict[str, str]:
+    """Return what the rows of each table are called."""
+    return {model._meta.db_table: str(model._meta.verbose_name) for model in apps.get_models()}
