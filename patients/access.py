@@ -51,9 +51,8 @@ def patient_required(view: PatientView[Arguments]) -> View[Arguments]:
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
         response = view(_with_record(request), *args, **kwargs)
-        patch_cache_control(
-            response, no_store=True, private=True
-        )  # the next user of this browser sees nothing
+        # "back" shows the next user of this browser nothing
+        patch_cache_control(response, no_store=True, private=True)
         return response
 
     return cast(View[Arguments], guarded)

@@ -5,6 +5,7 @@ It signs in as the demo's people and writes to the assistant, so point it at a d
 
 import shutil
 import sys
+from base64 import b64encode
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -26,6 +27,7 @@ def main() -> None:
         take(open_as(browser, None, DESK), "/phones/+12125550111/", "phone-simulator")
         follow_an_order(nora)
         talk(open_as(browser, "Sam Carter", PHONE))
+        compose(browser, ["home.png", "chat-phone.png", "home-phone-dark.png"], "portal")
 
 
 def open_as(browser: Browser, name: str | None, viewport: dict[str, int], theme: str = "light") -> Page:
@@ -59,6 +61,18 @@ def talk(page: Page) -> None:
     page.keyboard.press("Enter")
     answers.nth(before).wait_for()
     page.screenshot(path=HERE / "chat-phone.png")
+
+
+def compose(browser: Browser, pictures: list[str], name: str) -> None:
+    """Lay pictures side by side at one height: the one that opens the README."""
+    page = browser.new_page(viewport={"width": 1820, "height": 760})
+    sources = (b64encode((HERE / picture).read_bytes()).decode() for picture in pictures)
+    page.set_content(
+        "<style>body{margin:0;padding:32px;display:flex;gap:28px;background:#dcd3c0}"
+        "img{height:696px;border-radius:14px}</style>"
+        + "".join(f'<img src="data:image/png;base64,{source}">' for source in sources)
+    )
+    page.screenshot(path=HERE / f"{name}.png")
 
 
 if __name__ == "__main__":

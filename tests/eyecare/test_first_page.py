@@ -1,6 +1,7 @@
 """The first page: for strangers, for patients, for staff."""
 
 import pytest
+from django.template.loader import render_to_string
 
 from orders.models import Order
 from practice.models import Notice
@@ -64,3 +65,10 @@ def test_no_page_carries_inline_style_or_script(client, ana, main_street):
         page = client.get(path).content.decode()
         assert " style=" not in page
         assert "<script>" not in page
+
+
+@pytest.mark.parametrize("template", ["400.html", "403.html", "403_csrf.html", "404.html", "500.html"])
+def test_the_page_about_an_error_needs_no_request_and_no_database(template):
+    page = render_to_string(template)
+    assert "<h1>" in page
+    assert "/static/eyecare/portal.css" in page
