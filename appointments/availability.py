@@ -283,8 +283,9 @@ def _kept_clear(busy: Iterable[Interval], visit_type: VisitType) -> Iterator[Int
 
     Buffers guard against neighbours only; they may reach past the provider's hours.
     """
+    before, after = visit_type.buffer_before, visit_type.buffer_after
     for start, end in busy:
-        yield Interval(start - visit_type.buffer_after, end + visit_type.buffer_before)
+        yield Interval(start - after, end + before)
 
 
 def _day_of(slot: Slot) -> tuple[int, date]:
