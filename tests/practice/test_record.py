@@ -2,14 +2,17 @@ from datetime import date
 from uuid import UUID
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 from django.db.backends.sqlite3.base import DatabaseWrapper as SQLiteConnection
+from django.http import HttpResponse
 
 from chatbot.models import Document
 from orders.models import Order
 from patients.models import Account, Patient, Proxy
 from practice import audit, record
+from practice.middleware import AuditContext
 from practice.models import AuditEvent, Location, Provider
 from tests.factories import DocumentFactory, LocationFactory, OrderFactory, PatientFactory, ProviderFactory
 
@@ -194,3 +197,24 @@ def test_every_new_connection_knows_who_acts(tmp_path):
     with audit.acting(account="7"), other.cursor() as cursor:
         assert cursor.execute("SELECT eyecare_actor('account')").fetchone() == ("7",)
     other.close()
+
+
+def test_a_request_that_signs_in_on_the_way_is_recorded_under_its_account(ana, rf, recorded):
+    def view(request):
+        request.user = ana.account  # as a token does, long after the middleware began
+        Patient.objects.update(address="2 Elm Street")
+        return HttpResponse()
+
+    request = rf.get("/api/v1/orders/", REMOTE_ADDR="10.0.0.9")
+    request.user = AnonymousUser()
+    AuditContext(view)(request)
+    event = recorded()[-1]
+    assert (event.actor, event.channel, event.address) == (str(ana.account.pk), "api", "10.0.0.9")
+
+
+def test_what_happens_after_a_request_is_not_put_down_to_it(ana, rf, recorded):
+    request = rf.get("/")
+    request.user = ana.account
+    AuditContext(lambda request: HttpResponse())(request)
+    Patient.objects.update(address="2 Elm Street")
+    assert recorded()[-1].actor == ""
