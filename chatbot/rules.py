@@ -1,161 +1,18 @@
 """Understands a message by keywords: what answers when the model is down, and what it is measured against."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from chatbot import spans, triage
+from chatbot import keywords, spans, triage
 from chatbot.commands import Command, ToolOutline
+from chatbot.keywords import keys
 from chatbot.plain import courtesy, yes_or_no
 from chatbot.prompt import COMMAND_LIMIT, Turn, allowed_arguments, normalise
 from chatbot.when.words import bare
 
-_VISIT = (
-    r"(?:appointments?|appts?|apt|exams?|visits?|bookings?|fittings?|check ?-?ups?|cita|citas|consulta|"
-    r"reservation)"
-)
-_GOODS = (
-    r"(?:glasses|contacts|contact lens(?:es)?|lens(?:es)?|orders?|frames?|sunglasses|shades|specs|"
-    r"spectacles|readers|"
-    r"bifocals|progressives|lentes|gafas|anteojos|pedido)"
-)
-_RECORD = r"\b(?:address|phone number|email|e-mail|insurance (?:card|info)|password|last name|pharmacy)\b"
-
-_INTENTS: tuple[tuple[str, str], ...] = (
-    (
-        "handoff",
-        r"\b(?:(?:talk|speak|chat|spk|connect\w*|transfer\w*|patch|put) (?:me )?(?:to|with|through)|get "
-        r"me|reach|want|need) "
-        r"(?:\w+ ){0,3}(?:person|human|someone|somebody|agent|rep|representative|staff|receptionist|"
-        r"front desk|manager|operator|"
-        r"nurse|real people)\b|"
-        r"\b(?:real|actual|live) (?:person|human|people|agent)\b|^(?:human|agent|operator|representative|"
-        r"person|receptionist)\b|"
-        r"\b(?:call|phone|ring) me(?: back)?\b|have (?:someone|somebody|one of you|the office) (?:call|"
-        r"phone|contact|text)|"
-        r"(?:you|u|this|bot) (?:are|re|is|r)(?: so| just| totally| really)? (?:useless|stupid|ridiculous|"
-        r"terrible|awful|a joke|not helping|no help)|"
-        r"(?:youre|your) (?:useless|stupid|not helping|no help)|(?:complaint|complain)\b|"
-        r"hablar con (?:una persona|alguien)|\bcustomer service\b",
-    ),
-    (
-        "repeat",
-        r"\b(?:repeat (?:that|it|please)|say (?:that|it) again|come again|what did you (?:say|just say)|"
-        r"what was that|pardon|"
-        r"didnt (?:catch|get|see) that|otra vez|one more time|send (?:that|it) again)\b|^(?:repeat|huh|"
-        r"what)\W*$",
-    ),
-    (
-        "pay_balance",
-        r"\b(?:pay(?:ing)?|settle|clear|take care of) (?:\w+ ){0,4}(?:bills?|balance|owe|off|statement|"
-        r"dues?|amount|invoice|account|"
-        r"it(?: now| online)?$|online|now|charges?)\b|\bmake a payment\b|\b(?:payment|pay) link\b|"
-        r"\b(?:pagar)\b|\b(?:can|could|may) i (?:just )?pay\b(?! (?:in|over|with|by) )|\b(?:want|like|"
-        r"ready) to pay\b",
-    ),
-    (
-        "balance",
-        r"\b(?:how much|what) (?:do|did|does|would) (?:i|we|my \w+) (?:still |currently )?owe\b|\bowe "
-        r"(?:you|u|anything|money|y'?all)\b|"
-        r"\b(?:my|our|the|any|outstanding|remaining|current|account|unpaid) (?:\w+ )?balance\b|"
-        r"^balance\b|\bamount (?:due|owed)\b|"
-        r"\banything (?:due|outstanding|owed)\b|\b(?:my|the|our) (?:last |latest |current )?(?:bill|"
-        r"statement|charges|invoice|dues)\b|"
-        r"\b(?:how much is|what is|whats|why is) (?:my|the) (?:\w+ )?(?:bill|balance)\b|\bi (?:still "
-        r")?owe\b|cuanto (?:les )?debo|mi saldo|"
-        r"\bdues\b|\bbeen charged\b",
-    ),
-    (
-        "order_status",
-        rf"\b(?:status|track(?:ing)?|update|news|word|check(?:ing)? on|follow(?:ing)? up on|where|when|"
-        rf"whats going on with|eta|hows)\b"
-        rf"(?! do you).*\b(?:my|our|the|her|his|mis|new|son'?s|daughter'?s) (?:\w+ ){{0,3}}{_GOODS}\b|"
-        rf"\b(?:my|our|the|her|his|mis|new) (?:\w+ ){{0,3}}{_GOODS}\b.*\b(?:ready|in yet|come in|came in|"
-        rf"arriv\w*|here|ship\w*|done|taking|back|yet|"
-        rf"delayed|late|listos?|listas?|pick ?up|at|status)\b|"
-        rf"\b(?:are|is|have|has|did|r) (?:my|our|the|her|his|son'?s) (?:\w+ ){{0,3}}{_GOODS}\b|"
-        rf"\b{_GOODS} (?:ready|in|here|done|status)\b|\border status\b|\bstatus of (?:my |the )?order\b|"
-        rf"\b(?:pick up|pickup) my (?:\w+ ){{0,2}}{_GOODS}\b|\bestan listos\b",
-    ),
-    (
-        "list_appointments",
-        rf"\bwh?en(?:s|'s| is| are| was|) (?:my|our) (?:\w+ ){{0,3}}{_VISIT}\b|\bwhat (?:time|day|date) "
-        rf"(?:is|are|was|do) (?:my|our|i)\b|"
-        rf"\bdo (?:i|we) (?:still )?have (?:an|any|a)(?: \w+){{0,2}} {_VISIT}\b|\b(?:am i|are we) "
-        rf"(?:still )?(?:scheduled|booked|down|on)\b|"
-        rf"\b(?:upcoming|next|future|current) {_VISIT}\b(?! (?:available|open))|\bremind me (?:when|what)\b|"
-        rf"\b(?:list|show|see|check|view|look up|confirm|what are|tell me) (?:me )?(?:all )?(?:my|"
-        rf"our)(?: \w+){{0,2}} {_VISIT}\b|"
-        rf"\bwhen (?:do|am|should) i (?:come|supposed|go|need to be|see)\b|\bcuando es mi\b|\bdid i "
-        rf"(?:book|schedule|make)\b|"
-        rf"\bwho (?:is|am) (?:i seeing|my (?:appointment|exam) with)\b|\bforgot (?:when|what time|my "
-        rf"{_VISIT})",
-    ),
-    (
-        "reschedule_appointment",
-        rf"\b(?:reschedul\w*|resched|re-schedul\w*|postpone|rebook|re-book)\b|"
-        rf"\b(?:move|change|switch|push|bump|swap|shift|delay|cambiar|mover)\b.*\b(?:{_VISIT}|it|time|"
-        rf"day|date|mine|me|to|back)\b|"
-        rf"\bmake it\b.*\b(?:instead|later|earlier|\d)|\bdifferent (?:day|time) for my\b|\b(?:an?other|"
-        rf"different|earlier|later) (?:day|time|date)"
-        rf" for (?:my|the) {_VISIT}|\b(?:an? )?(?:earlier|later|sooner) {_VISIT}\b|"
-        r"\b(?:can'?t|cannot|wont|won'?t|not|unable|not able|couldnt) (?:be able )?(?:to )?(?:make|"
-        r"attend|come to|come in)\b",
-    ),
-    (
-        "cancel_appointment",
-        rf"\b(?:cancel\w*|cxl|call off|get rid of|drop|scrap|delete|remove|take me off|"
-        rf"anular)\b(?!.*\b(?:policy|fee|charge)\b)|"
-        rf"\bdo(?:n'?t| not) (?:need|want)\b.*\b{_VISIT}\b|\bno longer need\b",
-    ),
-    (
-        "ask_practice",
-        r"\b(?:hours|open|close[sd]?|closing|accept|insurance|vsp|eyemed|medicare|medicaid|aetna|cigna|"
-        r"davis vision|spectera|cost|costs|price|prices|"
-        r"pricing|expensive|park|parking|address|located|directions|how (?:do|can) i get (?:to|there)|"
-        r"bus|dilat\w*|drive|bring|policy|refunds?|"
-        r"return|warranty|guarantee|fax|phone number|email|wheelchair|accessible|walk ?-?ins?|how "
-        r"(?:long|often|old|early)|should i|copay|co-pay|hsa|fsa|"
-        r"financing|payment plans?|apple pay|credit cards?|speak spanish|language|after hours|privacy|"
-        r"hipaa|records|referral|copy of|"
-        r"prescription|what happens|do you (?:do|offer|have|sell|carry|take|treat|see|fix|repair|fit|"
-        r"work|charge|provide|replace|adjust)|what is the difference|cancellation|fee|"
-        r"late|expire|lasik|cataract|glaucoma|swim|shower|sleep in|makeup|wear my contacts|eye drops|is "
-        r"it (?:safe|ok)|horario|seguro|abierto|abren|cierran|donde estan)\b",
-    ),
-    (
-        "book_appointment",
-        rf"\b(?:book|schedul\w*|make|set up|arrange|get|needs?|wants?|wanna|like|have|hacer|quiero|"
-        rf"necesito|due for|fit me in for|any) (?:\w+['s]* ){{0,5}}{_VISIT}\b|"
-        rf"\b(?:book|schedule|agendar)\b|\b(?:come|get|fit|squeeze|bring)(?: \w+){{0,2}} in\b|\beyes? "
-        rf"(?:checked|tested|examined|looked at)\b|"
-        r"\b(?:see|seen by) (?:the |an? )?(?:dr|doctor|eye doctor|optometrist|doc)\b|\b(?:openings?|"
-        r"availability|available|free slots?)\b|"
-        rf"\b(?:time|overdue|due) for (?:my|an?|our|his|her) (?:\w+ ){{0,3}}{_VISIT}|^(?:an? )?(?:new "
-        rf")?(?:\w+ ){{0,3}}{_VISIT}\b|\bcita\b|"
-        r"\bhave anything\b|\bnew (?:glasses|prescription|contacts)\b|\b(?:try|get fitted for|fitted "
-        r"for) contact",
-    ),
-)
-"""Every intent with its keywords, the more telling first; the first that fits a clause wins."""
-
-_NOT_FOR = {
-    "reschedule_appointment": _RECORD,
-    "balance": r"\bpayment plan\b",
-    "pay_balance": (
-        r"\b(?:pay in|payment plan|do you (?:take|accept)|can i pay (?:with|by|over|in)|ways? to pay|"
-        r"have to pay|pay for)\b"
-    ),
-    "order_status": (
-        r"\b(?:how long do|how much|do you|order (?:more|new|another)|reorder|buy|wear|clean|broke\w*|"
-        r"scratch\w*|bent|lost|warranty|adjust\w*|cost|price|fitting|prescription)\b"
-    ),
-    "list_appointments": r"\b(?:change|move|cancel|reschedule|how long)\b",
-    "ask_practice": r"\b(?:do you have (?:any ?thing|any|something|a|an|time|room|slots?|"
-    r"openings?)\b(?!.*\b(?:parking|payment|discount|insurance|warranty|frames|kids)))"
-    r"|\b(?:late|open) (?:in the|slot|appointment|afternoon)|\bslots? open|\bprescription (?:check|exam)",
-}
-"""Words that speak against an intent whose keywords fit."""
+Classifier = Callable[[str, Collection[str]], str]
+"""Says which of some commands a text asks for; empty for none."""
 
 _STOP = re.compile(
     r"\b(?:never ?mind|nvm|forget (?:it|about it|that)|stop|start over|cancel (?:that|this|it)$|changed "
@@ -173,7 +30,7 @@ _MORE = re.compile(
 _BOOKING = re.compile(
     r"\b(?:book|schedul\w*|make|set up|needs?|wants?|new appointment|another appointment|cita)\b"
 )
-_GENERAL = frozenset({"handoff", "repeat"})
+_MOVABLE = ("book_appointment", "reschedule_appointment")
 _JOINT = re.compile(
     r"[.?!;]+\s|[.?!;]+$|,? (?:and|also|plus|then|oh and|y tambien)(?: also| then| can you| could you)? |, "
 )
@@ -182,150 +39,133 @@ _QUESTION = re.compile(
     r"wheres|how|which|who|when|will|would|should|why|am|"
     r"cual|cuanto|donde|como|que|puedo)\b"
 )
-_NO_FIRST = re.compile(r"^(?:no|nope|nah|not that|actually|sorry|wait|hmm|oh|ok but|yes but)\b")
+_NO_FIRST = re.compile(r"^(?:no|nope|nah|not that|actually|sorry|wait|hmm|oh)\b")
 
 
-def understand(turn: Turn, tools: Sequence[ToolOutline]) -> list[Command]:
+def understand(
+    turn: Turn, tools: Sequence[ToolOutline], classify: Classifier = keywords.intent
+) -> list[Command]:
     """Return commands of the same closed list as the model's, with spans of the normalised message."""
-    message = normalise(turn.message)
-    allowed = allowed_arguments(tools)
-    if manners := courtesy(message):
-        return [Command(manners.value)]
-    if triage.by_default().check(message):
-        return [Command("urgent")]
-    if command := _plain_answer(turn, message):
-        return [command]
-    commands = _requests(turn, message, allowed)
-    return commands[:COMMAND_LIMIT] or [_answer_to_what_was_asked(turn, message, allowed)]
-
-
-def _plain_answer(turn: Turn, message: str) -> Command | None:
-    said = _keys(message)
-    if (turn.task or turn.asked) and _STOP.search(said):
-        return Command("stop")
-    if turn.asked in ("confirmation", "anything_else") and (agrees := yes_or_no(message)) is not None:
-        return Command("yes" if agrees else "no")
-    if turn.asked and turn.asked != "confirmation" and _MORE.search(said):
-        return Command("more")
-    return None
+    reading = _Reading(turn, normalise(turn.message), allowed_arguments(tools), classify)
+    return reading.commands()[:COMMAND_LIMIT]
 
 
 @dataclass(frozen=True)
-class _Clause:
+class _Request:
     """A piece of the message that asks for one thing."""
 
-    intent: str
+    name: str
     text: str
 
 
-def _requests(turn: Turn, message: str, allowed: Mapping[str, Sequence[str]]) -> list[Command]:
-    commands = []
-    for clause in _clauses(message, allowed):
-        if turn.task and _is_about(turn, clause, allowed):
-            continue
-        commands.append(_command(clause, turn, allowed))
-    return commands
+@dataclass(frozen=True)
+class _Reading:
+    turn: Turn
+    message: str
+    allowed: Mapping[str, Sequence[str]]
+    classify: Classifier
+
+    def commands(self) -> list[Command]:
+        if manners := courtesy(self.message):
+            return [Command(manners.value)]
+        if triage.by_default().check(self.message):
+            return [Command("urgent")]
+        if answer := self._plain_answer():
+            return [answer]
+        requests = [request for request in self._requests() if not self._is_about_the_task(request)]
+        return [self._command(request) for request in requests] or [self._rest()]
+
+    def _plain_answer(self) -> Command | None:
+        said, asked = keys(self.message), self.turn.asked
+        if (self.turn.task or asked) and _STOP.search(said):
+            return Command("stop")
+        if asked in ("confirmation", "anything_else") and (agrees := yes_or_no(self.message)) is not None:
+            return Command("yes" if agrees else "no")
+        return Command("more") if asked and asked != "confirmation" and _MORE.search(said) else None
+
+    def _requests(self) -> list[_Request]:
+        """Return what is asked for; words that ask for nothing belong to the request before them."""
+        found: list[tuple[str, int, int]] = []
+        for start, end in _pieces(self.message):
+            name = self.classify(self.message[start:end], self.allowed)
+            if name and (not found or name != found[-1][0]):
+                found.append((name, start if found else 0, end))
+            elif found:
+                found[-1] = (*found[-1][:2], end)
+        if not found and (name := self.classify(self.message, self.allowed)):
+            found = [(name, 0, len(self.message))]
+        return [_Request(name, self.message[start:end]) for name, start, end in found]
+
+    def _is_about_the_task(self, request: _Request) -> bool:
+        """Say whether a request only gives details of the open task, in words that could open it."""
+        task, said = self.turn.task, keys(request.text)
+        if not task or (request.name == "ask_practice" and _QUESTION.search(said)):
+            return False
+        if request.name == "book_appointment" and task != request.name:
+            return not _BOOKING.search(said)
+        return request.name in (task, "ask_practice") and bool(
+            self._details(request.text, self.allowed[task])
+        )
+
+    def _command(self, request: _Request) -> Command:
+        match request.name:
+            case "ask_practice":
+                return self._question(request.text)
+            case "cancel_appointment":
+                return Command(
+                    request.name, self._details(request.text, ("appointment",)) or _which(request.text)
+                )
+            case "reschedule_appointment":
+                found = spans.moved(request.text)
+                names = self.allowed[request.name]
+                return Command(request.name, {name: found[name] for name in names if name in found})
+        return Command(request.name, self._details(request.text, self.allowed[request.name]))
+
+    def _details(self, text: str, names: Sequence[str]) -> dict[str, str]:
+        """Return the arguments that a text gives, each exactly as it stands there."""
+        found = spans.every(text)
+        return {name: found[name] for name in names if name in found}
+
+    def _question(self, text: str) -> Command:
+        if "ask_practice" not in self.allowed:
+            return Command("unclear")
+        return Command("ask_practice", {"question": spans.question(text)})
+
+    def _rest(self) -> Command:
+        """Return what a message means that asks for nothing new."""
+        turn = self.turn
+        if (turn.task or turn.asked) and (details := self._answer()):
+            return Command("set", details)
+        if not turn.task and turn.last in _MOVABLE and (slot := spans.every(self.message).get("slot")):
+            return Command("reschedule_appointment", {"slot": slot})
+        if (agrees := yes_or_no(self.message)) is not None:
+            return Command("yes" if agrees else "no")
+        if turn.asked == "confirmation" and _NO_FIRST.match(keys(self.message)):
+            return Command("no")
+        return self._question(self.message) if _QUESTION.search(keys(self.message)) else Command("unclear")
+
+    def _answer(self) -> dict[str, str]:
+        """Return the details that a message gives: what was asked for, or what else the task can use."""
+        names, asked = self.allowed.get(self.turn.task) or self.allowed["set"], self.turn.asked
+        details = self._details(self.message, names)
+        if (
+            asked in self.allowed["set"]
+            and asked not in details
+            and (said := spans.answer(self.message, asked))
+        ):
+            return details | {asked: said}
+        return details
 
 
-def _is_about(turn: Turn, clause: _Clause, allowed: Mapping[str, Sequence[str]]) -> bool:
-    """Say whether a clause only gives details of the open task, in words that could open it."""
-    said = _keys(clause.text)
-    if clause.intent == "ask_practice" and _QUESTION.search(said):
-        return False
-    if clause.intent == "book_appointment" and turn.task != clause.intent:
-        return not _BOOKING.search(said)
-    return clause.intent in (turn.task, "ask_practice") and bool(
-        _details(clause.text, turn, allowed[turn.task])
-    )
-
-
-def _clauses(message: str, allowed: Mapping[str, Sequence[str]]) -> list[_Clause]:
-    """Return the requests in a message; words that ask for nothing belong to the request before them."""
-    pieces = _pieces(message)
-    requests: list[tuple[str, int, int]] = []
-    for start, end in pieces:
-        intent = _intent(message[start:end], allowed)
-        if intent and (not requests or intent != requests[-1][0]):
-            requests.append((intent, start if requests else 0, end))
-        elif requests:
-            requests[-1] = (*requests[-1][:2], end)
-    if not requests and (intent := _intent(message, allowed)):
-        requests = [(intent, 0, len(message))]
-    return [_Clause(intent, message[start:end]) for intent, start, end in requests]
+def _which(text: str) -> dict[str, str]:
+    """Return the time that tells which visit is cancelled: "i wont come wednesday"."""
+    slot = spans.every(text).get("slot")
+    return {"appointment": slot} if slot else {}
 
 
 def _pieces(message: str) -> list[tuple[int, int]]:
-    joints = [
-        (match.start(), match.end())
-        for match in _JOINT.finditer(bare(message) if len(bare(message)) == len(message) else message)
-    ]
-    starts = [0, *(end for _, end in joints)]
-    ends = [*(start if message[start] not in "?!" else end for start, end in joints), len(message)]
+    plain = bare(message)
+    joints = list(_JOINT.finditer(plain if len(plain) == len(message) else message))
+    starts = [0, *(joint.end() for joint in joints)]
+    ends = [*(joint.end() if joint.group()[0] in "?!" else joint.start() for joint in joints), len(message)]
     return [(start, end) for start, end in zip(starts, ends, strict=True) if message[start:end].strip()]
-
-
-def _keys(text: str) -> str:
-    """Return the text as the keywords are written: small letters, no accents, no apostrophes."""
-    return bare(text).replace("'", "")
-
-
-def _intent(text: str, allowed: Mapping[str, Sequence[str]]) -> str:
-    said = _keys(text)
-    for intent, keywords in _INTENTS:
-        against = _NOT_FOR.get(intent)
-        if intent in allowed and re.search(keywords, said) and not (against and re.search(against, said)):
-            return intent
-    return ""
-
-
-def _command(clause: _Clause, turn: Turn, allowed: Mapping[str, Sequence[str]]) -> Command:
-    if clause.intent in _GENERAL:
-        return Command(clause.intent)
-    if clause.intent == "ask_practice":
-        return Command("ask_practice", {"question": spans.question(clause.text)})
-    return Command(clause.intent, _details(clause.text, turn, allowed[clause.intent], intent=clause.intent))
-
-
-def _details(text: str, turn: Turn, names: Sequence[str], intent: str = "") -> dict[str, str]:
-    """Return the arguments that a text gives, each exactly as it stands there."""
-    found = spans.moved(text) if "appointment" in names and "slot" in names and intent else spans.every(text)
-    if intent == "cancel_appointment" and "appointment" not in found and "slot" in found:
-        found["appointment"] = found["slot"]
-    return {name: found[name] for name in names if name in found}
-
-
-def _answer_to_what_was_asked(turn: Turn, message: str, allowed: Mapping[str, Sequence[str]]) -> Command:
-    if turn.task or turn.asked:
-        return _answer(turn, message, allowed)
-    if turn.last in ("book_appointment", "reschedule_appointment") and (
-        slot := spans.every(message).get("slot")
-    ):
-        return _if_allowed(Command("reschedule_appointment", {"slot": slot}), allowed)
-    if (agrees := yes_or_no(message)) is not None:
-        return Command("yes" if agrees else "no")
-    if _QUESTION.search(_keys(message)):
-        return _if_allowed(Command("ask_practice", {"question": spans.question(message)}), allowed)
-    return Command("unclear")
-
-
-def _answer(turn: Turn, message: str, allowed: Mapping[str, Sequence[str]]) -> Command:
-    names = allowed.get(turn.task) or allowed["set"]
-    if (details := _details(message, turn, names)) and not (
-        turn.asked in names and turn.asked not in details
-    ):
-        return Command("set", details)
-    if turn.asked in allowed["set"] and (span := spans.answer(message, turn.asked)):
-        return Command("set", {**details, turn.asked: span})
-    if details:
-        return Command("set", details)
-    if (agrees := yes_or_no(message)) is not None:
-        return Command("yes" if agrees else "no")
-    if _NO_FIRST.match(_keys(message)) and turn.asked == "confirmation":
-        return Command("no")
-    if _QUESTION.search(_keys(message)):
-        return _if_allowed(Command("ask_practice", {"question": spans.question(message)}), allowed)
-    return Command("unclear")
-
-
-def _if_allowed(command: Command, allowed: Mapping[str, Sequence[str]]) -> Command:
-    return command if command.name in allowed else Command("unclear")

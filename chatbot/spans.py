@@ -91,7 +91,13 @@ def every(text: str) -> dict[str, str]:
 
 
 def moved(text: str) -> dict[str, str]:
-    """Return the arguments of a request to move a visit: what is moved, and to when."""
+    """Return the arguments of a request to move a visit: what is moved, to when and to whom."""
+    return _moved(text) | (
+        {"provider": [*_PROVIDER.finditer(text)][-1].group()} if _PROVIDER.search(text) else {}
+    )
+
+
+def _moved(text: str) -> dict[str, str]:
     if match := _INSTEAD_OF.match(text):
         wanted, given_up = match.groups()
         return every(wanted) | ({"appointment": said} if (said := when.find(given_up)) else {})

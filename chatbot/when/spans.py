@@ -17,6 +17,7 @@ _CORE = re.compile(
 )
 """A word that alone speaks of a time."""
 
+_NTH = re.compile(r"\d{1,2}(?:st|nd|rd|th)")
 _NEEDS = re.compile(r"\d{1,4}|\d{1,2}-\d{1,2}")
 """A word that speaks of a time beside another such word, or after "at", "after" and the like."""
 
@@ -60,10 +61,19 @@ def find(message: str) -> str | None:
 
 def find_all(message: str) -> list[str]:
     """Return every run of words about days and times, in the order of the message."""
-    words = [(match.start(), match.end(), plain(match.group())) for match in re.finditer(r"\S+", message)]
+    return [span for sentence in re.split(r"(?<=[.?!;])\s", message) for span in _found_in(sentence)]
+
+
+def _found_in(sentence: str) -> list[str]:
+    words = [(match.start(), match.end(), _word(match.group())) for match in re.finditer(r"\S+", sentence)]
     spelled = [word for _, _, word in words]
-    spans = (message[words[first][0] : words[last][1]] for first, last in _runs(_kinds(spelled), spelled))
+    spans = (sentence[words[first][0] : words[last][1]] for first, last in _runs(_kinds(spelled), spelled))
     return [span.strip(" ,.;:!?-") for span in spans]
+
+
+def _word(written: str) -> str:
+    """Return a word in the one spelling; "first" is no date by itself, but "1st" is."""
+    return written.casefold() if written[:1].isalpha() and _NTH.fullmatch(plain(written)) else plain(written)
 
 
 def _kinds(words: list[str]) -> list[str]:
@@ -108,6 +118,8 @@ def _trimmed(first: int, last: int, kinds: list[str], words: list[str]) -> list[
     while first < cores[0] and not _opens(words[first].split()[0], words[first + 1].split()[0]):
         first += 1
     while last > cores[-1] and words[last].split()[-1] in _NOT_AT_THE_END:
+        if words[last] == "after" and words[last - 1] in ("day", "week"):
+            break
         last -= 1
     return [(first, last)]
 
@@ -117,4 +129,6 @@ def _opens(word: str, following: str) -> bool:
         return following in _LIMITS
     if word in ("in", "about"):
         return following in _AFTER_IN or following[0].isdigit()
+    if word == "coming":
+        return following not in ("in", "on", "at", "to")
     return word in _OPENERS

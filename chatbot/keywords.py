@@ -1,0 +1,169 @@
+"""Which words give away what a patient wants: one table, read from the top."""
+
+import re
+from collections.abc import Collection
+
+from chatbot.when.words import bare
+
+_VISIT = (
+    r"(?:appointments?|appts?|apt|exams?|visits?|bookings?|fittings?|check ?-?ups?|cita|citas|consulta|"
+    r"reservation)"
+)
+_GOODS = (
+    r"(?:glasses|contacts|contact lens(?:es)?|lens(?:es)?|orders?|frames?|sunglasses|shades|specs|"
+    r"spectacles|readers|"
+    r"bifocals|progressives|lentes|gafas|anteojos|pedido)"
+)
+_RECORD = r"\b(?:address|phone number|email|e-mail|insurance (?:card|info)|password|last name|pharmacy)\b"
+
+_INTENTS: tuple[tuple[str, str], ...] = (
+    (
+        "handoff",
+        r"\b(?:(?:talk|speak|chat|spk|connect\w*|transfer\w*|patch|put) (?:me )?(?:to|with|through)|get "
+        r"me|reach|want|need) "
+        r"(?:\w+ ){0,3}(?:person|human|someone|somebody|agent|rep|representative|staff|receptionist|"
+        r"front desk|manager|operator|"
+        r"nurse|real people)\b|"
+        r"\b(?:real|actual|live) (?:person|human|people|agent)\b|^(?:human|agent|operator|representative|"
+        r"person|receptionist)\b|"
+        r"\b(?:call|phone|ring) me(?: back)?\b|have (?:someone|somebody|one of you|the office) (?:call|"
+        r"phone|contact|text)|"
+        r"(?:you|u|this|bot) (?:are|re|is|r)(?: so| just| totally| really)? (?:useless|stupid|ridiculous|"
+        r"terrible|awful|a joke|not helping|no help)|"
+        r"(?:youre|your) (?:useless|stupid|not helping|no help)|(?:complaint|complain)\b|"
+        r"hablar con (?:una persona|alguien)|\bcustomer service\b",
+    ),
+    (
+        "repeat",
+        r"\b(?:repeat (?:that|it|please)|say (?:that|it) again|come again|what did you (?:say|just say)|"
+        r"what was that|pardon|"
+        r"didnt (?:catch|get|see) that|otra vez|one more time|send (?:that|it) again)\b|^(?:repeat|huh|"
+        r"what)\W*$",
+    ),
+    (
+        "pay_balance",
+        r"\b(?:pay(?:ing)?|settle|clear|take care of) (?:\w+ ){0,4}(?:bills?|balance|owe|off|statement|"
+        r"dues?|amount|invoice|account|"
+        r"it(?: now| online)?$|online|now|charges?)\b|\bmake a payment\b|\b(?:payment|pay) link\b|"
+        r"\b(?:pagar)\b|\b(?:can|could|may) i (?:just )?pay\b(?! (?:in|over|with|by) )|\b(?:want|like|"
+        r"ready) to pay\b",
+    ),
+    (
+        "balance",
+        r"\b(?:how much|what) (?:do|did|does|would) (?:i|we|my \w+) (?:still |currently )?owe\b|\bowe "
+        r"(?:you|u|anything|money|y'?all)\b|"
+        r"\b(?:my|our|the|any|outstanding|remaining|current|account|unpaid) (?:\w+ )?balance\b|"
+        r"^balance\b|\bamount (?:due|owed)\b|"
+        r"\banything (?:due|outstanding|owed)\b|\b(?:my|the|our) (?:last |latest |current )?(?:bill|"
+        r"statement|charges|invoice|dues)\b|"
+        r"\b(?:how much is|what is|whats|why is) (?:my|the) (?:\w+ )?(?:bill|balance)\b|\bi (?:still "
+        r")?owe\b|cuanto (?:les )?debo|mi saldo|"
+        r"\bdues\b|\bbeen charged\b",
+    ),
+    (
+        "order_status",
+        rf"\b(?:status|track(?:ing)?|update|news|word|check(?:ing)? on|follow(?:ing)? up on|where|when|"
+        rf"whats going on with|eta|hows)\b"
+        rf"(?! do you).*\b(?:my|our|the|her|his|mis|new|son'?s|daughter'?s) (?:\w+ ){{0,3}}{_GOODS}\b|"
+        rf"\b(?:my|our|the|her|his|mis|new) (?:\w+ ){{0,3}}{_GOODS}\b.*\b(?:ready|in yet|come in|came in|"
+        rf"arriv\w*|here|ship\w*|done|taking|back|yet|"
+        rf"delayed|late|listos?|listas?|pick ?up|at|status)\b|"
+        rf"\b(?:are|is|have|has|did|r) (?:my|our|the|her|his|son'?s) (?:\w+ ){{0,3}}{_GOODS}\b|"
+        rf"\b{_GOODS} (?:ready|in|here|done|status)\b|\border status\b|\bstatus of (?:my |the )?order\b|"
+        rf"\b(?:pick up|pickup) my (?:\w+ ){{0,2}}{_GOODS}\b|\bestan listos\b",
+    ),
+    (
+        "list_appointments",
+        rf"\bwh?en(?:s|'s| is| are| was|) (?:my|our) (?:\w+ ){{0,3}}{_VISIT}\b|\bwhat (?:time|day|date) "
+        rf"(?:is|are|was|do) (?:my|our|i)\b|"
+        rf"\bdo (?:i|we) (?:still )?have (?:an|any|a)(?: \w+){{0,2}} {_VISIT}\b|\b(?:am i|are we) "
+        rf"(?:still )?(?:scheduled|booked|down|on)\b|"
+        rf"\b(?:upcoming|next|future|current) {_VISIT}\b(?! (?:available|open))|\bremind me (?:when|what)\b|"
+        rf"\b(?:list|show|see|check|view|look up|confirm|what are|tell me) (?:me )?(?:all )?(?:my|"
+        rf"our)(?: \w+){{0,2}} {_VISIT}\b|"
+        rf"\bwhen (?:do|am|should) i (?:come|supposed|go|need to be|see)\b|\bcuando es mi\b|\bdid i "
+        rf"(?:book|schedule|make)\b|"
+        rf"\bwho (?:is|am) (?:i seeing|my (?:appointment|exam) with)\b|\bforgot (?:when|what time|my "
+        rf"{_VISIT})",
+    ),
+    (
+        "reschedule_appointment",
+        rf"\b(?:reschedul\w*|resched|re-schedul\w*|postpone|rebook|re-book)\b|"
+        rf"\b(?:move|change|switch|push|bump|swap|shift|delay|cambiar|mover)\b.*\b(?:{_VISIT}|it|time|"
+        rf"day|date|mine|me|to|back)\b|"
+        rf"\bmake it\b.*\b(?:instead|later|earlier|\d)|\bdifferent (?:day|time) for my\b|\b(?:an?other|"
+        rf"different|earlier|later) (?:day|time|date)"
+        rf" for (?:my|the) {_VISIT}|\b(?:an? )?(?:earlier|later|sooner) {_VISIT}\b|"
+        r"\b(?:can'?t|cannot|wont|won'?t|not|unable|not able|couldnt) (?:be able )?(?:to )?(?:make|"
+        r"attend|come to|come in)\b",
+    ),
+    (
+        "cancel_appointment",
+        rf"\b(?:cancel\w*|cxl|call off|get rid of|drop|scrap|delete|remove|take me off|"
+        rf"anular)\b(?!.*\b(?:policy|fee|charge)\b)|"
+        rf"\bdo(?:n'?t| not) (?:need|want)\b.*\b{_VISIT}\b|\bno longer need\b",
+    ),
+    (
+        "ask_practice",
+        r"\b(?:hours|open|close[sd]?|closing|accept|insurance|vsp|eyemed|medicare|medicaid|aetna|cigna|"
+        r"davis vision|spectera|cost|costs|price|prices|"
+        r"pricing|expensive|park|parking|address|located|directions|how (?:do|can) i get (?:to|there)|"
+        r"bus|dilat\w*|drive|bring|policy|refunds?|"
+        r"return|warranty|guarantee|fax|phone number|email|wheelchair|accessible|walk ?-?ins?|how "
+        r"(?:long|often|old|early)|should i|copay|co-pay|hsa|fsa|"
+        r"financing|payment plans?|apple pay|credit cards?|speak spanish|language|after hours|privacy|"
+        r"hipaa|records|referral|copy of|"
+        r"prescription|what happens|do you (?:do|offer|have|sell|carry|take|treat|see|fix|repair|fit|"
+        r"work|charge|provide|replace|adjust)|what is the difference|cancellation|fee|"
+        r"late|expire|lasik|cataract|glaucoma|swim|shower|sleep in|makeup|wear my contacts|eye drops|is "
+        r"it (?:safe|ok)|horario|seguro|abierto|abren|cierran|donde estan)\b",
+    ),
+    (
+        "book_appointment",
+        rf"\b(?:book|schedul\w*|make|set up|arrange|get|needs?|wants?|wanna|like|have|hacer|quiero|"
+        rf"necesito|due for|fit me in for|any) (?:\w+['s]* ){{0,5}}{_VISIT}\b|"
+        rf"\b(?:book|schedule|agendar)\b|\b(?:come|get|fit|squeeze|bring)(?: \w+){{0,2}} in\b|\beyes? "
+        rf"(?:checked|tested|examined|looked at)\b|"
+        r"\b(?:see|seen by) (?:the |an? )?(?:dr|doctor|eye doctor|optometrist|doc)\b|\b(?:openings?|"
+        r"availability|available|free slots?)\b|"
+        rf"\b(?:time|overdue|due) for (?:my|an?|our|his|her) (?:\w+ ){{0,3}}{_VISIT}|^(?:an? )?(?:new "
+        rf")?(?:\w+ ){{0,3}}{_VISIT}\b|\bcita\b|"
+        r"\bhave anything\b|\bnew (?:glasses|prescription|contacts)\b|\b(?:try|get fitted for|fitted "
+        r"for) contact",
+    ),
+)
+"""Every intent with its keywords, the more telling first; the first that fits a clause wins."""
+
+_NOT_FOR = {
+    "reschedule_appointment": _RECORD,
+    "balance": r"\bpayment plan\b",
+    "pay_balance": (
+        r"\b(?:pay in|payment plan|do you (?:take|accept)|can i pay (?:with|by|over|in)|ways? to pay|"
+        r"have to pay|pay for)\b"
+    ),
+    "order_status": (
+        r"\b(?:how long do|how much|do you|order (?:more|new|another)|reorder|buy|wear|clean|broke\w*|"
+        r"scratch\w*|bent|lost|warranty|adjust\w*|cost|price|fitting|prescription)\b"
+    ),
+    "list_appointments": r"\b(?:change|move|cancel|reschedule|how long)\b",
+    "ask_practice": r"\b(?:do you have (?:any ?thing|any|something|a|an|time|room|slots?|"
+    r"openings?)\b(?!.*\b(?:parking|payment|discount|insurance|warranty|frames|kids)))"
+    r"|\b(?:late|open) (?:in the|slot|appointment|afternoon)|\bslots? open|\bprescription (?:check|exam)",
+}
+"""Words that speak against an intent whose keywords fit."""
+
+
+def intent(text: str, among: Collection[str]) -> str:
+    """Return the first of these commands whose keywords stand in a text; empty when none does."""
+    said = keys(text)
+    return next((name for name, pattern in _INTENTS if name in among and _fits(name, pattern, said)), "")
+
+
+def keys(text: str) -> str:
+    """Return the text as the keywords are written: small letters, no accents, no apostrophes."""
+    return bare(text).replace("'", "")
+
+
+def _fits(name: str, pattern: str, said: str) -> bool:
+    against = _NOT_FOR.get(name)
+    return bool(re.search(pattern, said)) and not (against and re.search(against, said))
