@@ -6,6 +6,8 @@ GOODBYE = "Goodbye, and take care of your eyes!"
 WHAT_CAN_I_DO = "What can I help you with?"
 STOPPED = "All right, I have stopped. Nothing was changed."
 LEFT_AS_IT_IS = "All right, I left everything as it is."
+ALL_RIGHT = "All right."
+YES_OR_NO = "To be sure, please answer with yes or no."
 NOT_UNDERSTOOD = "Sorry, I did not get that."
 NOTHING_TO_REPEAT = "I have not said anything yet."
 BACK = "Now, back to where we were."
@@ -31,10 +33,14 @@ def given_up(phone: str) -> str:
 
 def may_be_urgent(phone: str) -> str:
     return (
-        f"What you describe may need care today. Please call us now at {phone}. "
+        f"If something is wrong with your eyes today, please do not wait: call us now at {phone}. "
         "If your sight has suddenly changed or you are in strong pain, go to an emergency room. "
-        "I have told the team as well."
+        "Shall I tell the team that it is urgent?"
     )
+
+
+def urgent(phone: str) -> str:
+    return f"I have told the team that it is urgent. Please call us now at {phone} as well."
 
 
 def call_first(phone: str) -> str:

@@ -233,16 +233,24 @@ class Turn:
         if self.suggested:
             self._follow([Command(self.suggested)])
         elif top and top.asked == stack.CONFIRMATION:
-            self.work.advance(top, agreed=True)
+            self._agree(top)
         elif top and len(top.offered) == 1:
             self._fill(top, {}, top.offered[0])
         elif top is None:
             self._welcome(sayings.WHAT_CAN_I_DO)
 
+    def _agree(self, task: Task) -> None:
+        """Do what was read back. Only a plain yes counts: a model's reading of a longer message does not."""
+        chosen = self._picked(self.message)
+        if plain.yes_or_no(self.message) or (chosen and chosen.key == "yes"):
+            self.work.advance(task, agreed=True)
+        else:
+            self.draft.say(sayings.YES_OR_NO)
+
     def _no(self, command: Command) -> None:
         top = self.stack.top
         if self.suggested or top is None:
-            self.draft.say(sayings.GOODBYE if self.asked else sayings.LEFT_AS_IT_IS)
+            self.draft.say(sayings.GOODBYE if self.asked else sayings.ALL_RIGHT)
         elif top.asked == stack.CONFIRMATION:
             self._decline(top)
         elif (argument := registry.tools()[top.tool].argument(top.asked)) and argument.is_optional:
@@ -291,8 +299,14 @@ class Turn:
         self.work.hand_over(sentence, "the patient asked for a person")
 
     def _urgent(self, command: Command) -> None:
-        sentence = sayings.may_be_urgent(identity.phone_words())
-        self.work.hand_over(sentence, "may be urgent", urgent=True)
+        """Give careful advice at once, and ask: what no red flag backs up may be a misreading."""
+        phone = identity.phone_words()
+        if self.suggested == command.name:
+            self.work.hand_over(sayings.urgent(phone), "may be urgent", urgent=True)
+            return
+        self.draft.urgent = True
+        self.draft.say(sayings.may_be_urgent(phone))
+        self.stack.suggested, self.stack.menu = command.name, YES_OR_NO
 
     def _greet(self, command: Command) -> None:
         patient = self.conversation.patient
@@ -352,12 +366,16 @@ class Turn:
         if top is None or self.stack.suggested:
             self._offer_anything_else()
         elif top.asked:
-            if self.draft.parts and top not in self.work.asked and not self.is_missed:
+            if self._has_digressed(top):
                 self.draft.say(sayings.BACK)
             self.draft.say(top.question)
             self.draft.choices = list(top.offered)
         if not self.draft.parts:
             self.draft.say(sayings.WHAT_CAN_I_DO)
+
+    def _has_digressed(self, top: Task) -> bool:
+        is_new = top in self.work.asked or self.is_missed
+        return bool(self.draft.parts) and self.draft.parts != [sayings.YES_OR_NO] and not is_new
 
     def _offer_anything_else(self) -> None:
         self.draft.choices = list(self.stack.menu)

@@ -108,7 +108,7 @@ def test_a_question_in_between_is_answered_and_the_open_question_asked_again(say
 def test_two_wishes_in_one_message_are_both_answered(say: Say) -> None:
     reply = say("a table in the garden, and what do i owe", ("book_table", {"room": "garden"}), "tea_bill")
     assert reply.text.splitlines() == ["Ana owes $4.20. Pay now?"]
-    assert say("no").text.splitlines() == [sayings.LEFT_AS_IT_IS, sayings.BACK, "When?"]
+    assert say("no").text.splitlines() == [sayings.ALL_RIGHT, sayings.BACK, "When?"]
 
 
 def test_a_yes_to_a_suggestion_is_no_yes_to_what_was_read_back_before(say: Say) -> None:
@@ -262,11 +262,35 @@ def test_a_red_flag_is_answered_word_for_word_stops_the_task_and_calls_staff(
     assert "call us" in say("then book a table", "book_table").text
 
 
-def test_the_models_urgent_raises_care_and_a_person_but_never_lowers(say: Say, talk: Conversation) -> None:
+def test_the_models_urgent_gives_careful_advice_and_asks_before_it_calls_staff(
+    say: Say, talk: Conversation
+) -> None:
+    say("a table", "book_table")
     reply = say("my eye feels really weird today", "urgent")
-    assert (reply.urgent, reply.handoff) == (True, True)
-    assert "(212) 555-0100" in reply.text
-    assert [effect["action"] for effect in reply.effects] == ["handoff.requested"]
+    assert (reply.urgent, reply.handoff) == (True, False)
+    assert "call us now at (212) 555-0100" in reply.text
+    assert reply.text.endswith("Shall I tell the team that it is urgent?")
+    told = say("yes")
+    assert [effect["action"] for effect in told.effects] == ["handoff.requested"]
+    assert talk.handoffs.get().is_urgent
+
+
+def test_after_a_false_alarm_of_the_model_the_task_goes_on(say: Say, talk: Conversation) -> None:
+    say("a table", "book_table")
+    say("any curtains by the window?", "urgent")
+    assert say("no").text.splitlines() == [sayings.ALL_RIGHT, sayings.BACK, "Which room?"]
+    assert not talk.handoffs.exists()
+
+
+def test_only_a_plain_yes_is_a_yes_whatever_the_model_makes_of_a_message(say: Say) -> None:
+    say("garden at 9", ("book_table", {"room": "garden", "table": "9"}))
+    for message in (
+        "yes but with my aunt",
+        "wait how much will that cost me",
+        "i guess i could make that one",
+    ):
+        assert say(message, "yes").text.splitlines() == [sayings.YES_OR_NO, "Lay Garden at 9:00?"]
+    assert tea.served == []
 
 
 def test_a_visitor_who_is_not_signed_in_may_ask_and_is_asked_to_sign_in_for_the_rest(
