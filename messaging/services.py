@@ -1,6 +1,5 @@
 """Everything that is said to patients, and heard from them, outside the portal."""
 
-import logging
 import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -19,8 +18,6 @@ from messaging.models import InboundText, Message, OptOut
 from patients.models import Patient
 from practice import audit
 from practice import services as practice_services
-
-log = logging.getLogger(__name__)
 
 PAUSES = (timedelta(minutes=1), timedelta(minutes=10))
 """How long to wait after each failure that may pass; then it is final."""

@@ -139,3 +139,9 @@ def test_a_character_that_the_database_refuses_is_left_out(say):
 def test_the_confirmation_names_no_patient(say):
     say("stop")
     assert Message.objects.get(kind="opted_out").patient is None
+
+
+def test_a_short_code_may_text_us_too(practice, monday):
+    services.receive(provider_id="SM1", sender="262966", recipient="+12125550100", body="STOP")
+    assert services.is_opted_out("262966")
+    assert Message.objects.get().to == "262966"

@@ -14,7 +14,14 @@ from patients.models import Account, Patient, Proxy
 from practice import audit, record
 from practice.middleware import AuditContext
 from practice.models import AuditEvent, Location, Provider
-from tests.factories import DocumentFactory, LocationFactory, OrderFactory, PatientFactory, ProviderFactory
+from tests.factories import (
+    DocumentFactory,
+    LedgerEntryFactory,
+    LocationFactory,
+    OrderFactory,
+    PatientFactory,
+    ProviderFactory,
+)
 
 
 @pytest.fixture
@@ -183,11 +190,17 @@ def test_installing_the_triggers_again_changes_nothing(ana, recorded):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_emptied_database_is_recorded_again(practice):
+def test_a_database_can_be_emptied_and_its_triggers_stand_again(practice):
+    entry = LedgerEntryFactory()
     call_command("flush", interactive=False, verbosity=0)
     assert not AuditEvent.objects.exists()
-    PatientFactory(account=None)
-    assert [event.table for event in AuditEvent.objects.all()] == ["patients_patient"]
+    LedgerEntryFactory(payer=PatientFactory(account=None))
+    assert [event.table for event in AuditEvent.objects.order_by("id")] == [
+        "patients_patient",
+        "billing_ledgerentry",
+    ]
+    with pytest.raises(DatabaseError):
+        type(entry).objects.all().delete()
 
 
 @pytest.mark.django_db
