@@ -14,8 +14,8 @@ from payments.models import Checkout
 from practice import services as practice
 
 TOLERANCE_SECONDS = 300
-OPEN_FOR = timedelta(hours=1)
-"""Stripe asks for at least half an hour. Counted from our row, so that a repeated call is the same call."""
+OPEN_FOR = timedelta(hours=6)
+"""For a link that was sent as a text. Counted from our row, so that a repeated call is the same call."""
 
 
 class Forged(Exception):
@@ -35,7 +35,7 @@ class StripeBackend:
     def open(self, checkout: Checkout) -> Opened:
         try:
             session = _client().v1.checkout.sessions.create(
-                params=_session(checkout), options={"idempotency_key": f"checkout-{checkout.pk}"}
+                params=session_params(checkout), options={"idempotency_key": f"checkout-{checkout.pk}"}
             )
         except (stripe.APIConnectionError, stripe.RateLimitError) as problem:
             raise ProviderFailed(_words(problem), permanent=False) from problem
@@ -54,20 +54,15 @@ def read_event(body: bytes, signature: str) -> Told:
         stripe.WebhookSignature.verify_header(body, signature, settings.STRIPE_WEBHOOK_SECRET)
         event = json.loads(body)
         told = Told(str(event["id"]), str(event["type"]), event)
-        signed_at = int(dict(part.split("=", 1) for part in signature.split(","))["t"])
-    except (stripe.SignatureVerificationError, ValueError, KeyError, TypeError) as problem:
+        signed_at = _signed_at(signature)
+    except (stripe.SignatureVerificationError, StopIteration, ValueError, KeyError, TypeError) as problem:
         raise Forged("This is no event of Stripe's.") from problem
     if abs(clock.now().timestamp() - signed_at) > TOLERANCE_SECONDS:
         raise Forged("The signature is stale or from the future.")
     return told
 
 
-def _client() -> stripe.StripeClient:
-    addresses: Any = {"api": settings.STRIPE_API_BASE} if settings.STRIPE_API_BASE else {}
-    return stripe.StripeClient(settings.STRIPE_SECRET_KEY, base_addresses=addresses, max_network_retries=2)
-
-
-def _session(checkout: Checkout) -> Any:
+def session_params(checkout: Checkout) -> Any:
     """Return the session to create. Stripe learns an amount and two ids of ours, no name and no reason."""
     mark = {"checkout": str(checkout.pk)}
     back = f"{settings.SITE_URL}/pay/back/{checkout.pk}/"
@@ -92,6 +87,16 @@ def _session(checkout: Checkout) -> Any:
         "cancel_url": back,
         "expires_at": int((checkout.created_at + OPEN_FOR).timestamp()),
     }
+
+
+def _signed_at(signature: str) -> int:
+    """Return the header's first `t`: it is the one that was signed."""
+    return int(next(part for part in signature.split(",") if part.startswith("t=")).removeprefix("t="))
+
+
+def _client() -> stripe.StripeClient:
+    addresses: Any = {"api": settings.STRIPE_API_BASE} if settings.STRIPE_API_BASE else {}
+    return stripe.StripeClient(settings.STRIPE_SECRET_KEY, base_addresses=addresses, max_network_retries=2)
 
 
 def _words(problem: stripe.StripeError) -> str:

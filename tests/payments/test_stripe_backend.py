@@ -77,7 +77,7 @@ def test_stripe_is_asked_for_one_session_of_the_amount_with_our_marks(owing, stu
             "line_items[0][price_data][product_data][name]": "Balance at Harbor Eye Care",
             "success_url": f"https://eyes.test/pay/back/{checkout.pk}/",
             "cancel_url": f"https://eyes.test/pay/back/{checkout.pk}/",
-            "expires_at": str(int(checkout.created_at.timestamp()) + 3_600),
+            "expires_at": str(int(checkout.created_at.timestamp()) + 6 * 3_600),
         },
     }
 

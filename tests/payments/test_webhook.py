@@ -73,6 +73,13 @@ def test_a_stale_or_future_signature_is_refused(client, seconds):
     assert not PaymentEvent.objects.exists()
 
 
+def test_a_second_time_in_the_header_freshens_nothing(client):
+    body = json.dumps(EVENT)
+    stale = _sign(body, at=-3_600)
+    assert _send(client, body, f"{stale},t={int(clock.now().timestamp())}").status_code == 400
+    assert not PaymentEvent.objects.exists()
+
+
 def test_a_new_secret_beside_the_old_one_is_good(client):
     body = json.dumps(EVENT)
     old = _sign(body, secret="whsec_before").split("v1=")[1]
