@@ -117,9 +117,11 @@ def named_other(conversation: Conversation, message: str) -> Patient | None:
     return named[0] if len(named) == 1 else None
 
 
-def phone_words() -> str:
-    """Return the practice's phone as patients dial it."""
-    return practice.current().phone.as_national
+def phone_words(*, urgent: bool = False) -> str:
+    """Return the practice's phone as patients dial it; the one for emergencies where there is one."""
+    known = practice.current()
+    phone = known.emergency_phone if urgent and known.emergency_phone else known.phone
+    return phone.as_national
 
 
 def audience(patient: Patient | None) -> str:

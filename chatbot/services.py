@@ -17,7 +17,7 @@ from chatbot.drafts import Draft
 from chatbot.identity import phone_words
 from chatbot.models import ChatMessage, Conversation, RedFlag
 from chatbot.stack import Stack
-from chatbot.tools import Effect
+from chatbot.tools import Effect, registry
 from chatbot.triage import Sign, Triage, default_flags
 from chatbot.turns import Turn
 from eyecare import clock
@@ -235,7 +235,7 @@ def _turn(conversation: Conversation, messages: Sequence[ChatMessage], engine: s
     return Turn(
         conversation=conversation,
         text=text,
-        stack=Stack() if rested else Stack.from_json(conversation.state),
+        stack=Stack() if rested else Stack.from_json(conversation.state).keep_only(registry.tools()),
         turn_id=str(messages[-1].pk),
         sign=Triage(_red_flags()).check(text),
         last_reply=said.last(),

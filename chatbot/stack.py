@@ -1,7 +1,7 @@
 """What is open in a conversation: tasks on a stack, and what was asked last. Kept as JSON in its row."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
@@ -89,9 +89,13 @@ class Stack:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
-        tasks = [Task.from_json(task) for task in stored.get("tasks", [])]
-        menu = [Choice(**choice) for choice in stored.get("menu", [])]
-        return cls(**{**stored, "tasks": tasks, "menu": menu})
+        """Return what was kept; a form that an earlier version kept, and is gone, counts as nothing open."""
+        try:
+            tasks = [Task.from_json(task) for task in stored.get("tasks", [])]
+            menu = [Choice(**choice) for choice in stored.get("menu", [])]
+            return cls(**{**stored, "tasks": tasks, "menu": menu})
+        except (KeyError, TypeError):
+            return cls()
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -129,6 +133,11 @@ class Stack:
     def forget_side_questions(self) -> None:
         """Drop what only the very next message could answer."""
         self.suggested, self.menu, self.asked = "", [], ""
+
+    def keep_only(self, tools: Container[str]) -> Self:
+        """Drop the tasks whose tool is no longer there."""
+        self.tasks = [task for task in self.tasks if task.tool in tools]
+        return self
 
     def give_up(self) -> None:
         """Close every task, undone."""

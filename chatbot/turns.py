@@ -1,15 +1,14 @@
 """One turn: a message becomes commands, commands move the open tasks, and one reply comes out."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 
-from chatbot import engines, identity, plain, reminders, sayings, stack
+from chatbot import identity, reminders, sayings, stack
 from chatbot.arguments import Choice
 from chatbot.commands import Command
 from chatbot.drafts import Draft
+from chatbot.hearing import Hearing
 from chatbot.models import ChatMessage, Conversation
-from chatbot.prompt import Turn as Prompt
 from chatbot.prompt import normalise
 from chatbot.stack import Stack, Task
 from chatbot.tools import Tool, registry
@@ -23,7 +22,6 @@ MISSES_BEFORE_PERSON = 4
 """Turns in a row that were not understood."""
 
 HANDOFF = "handoff"
-_SPEAKS_AGAINST_YES = frozenset({"set", "no", "stop", "more", "urgent", HANDOFF})
 
 
 @dataclass
@@ -42,8 +40,8 @@ class Turn:
     def __post_init__(self) -> None:
         self.message = normalise(self.text)
         self.work = Work(self.conversation, self.stack, self.draft, self.message, self.turn_id)
-        self.suggested, self.menu, self.asked = self.stack.suggested, self.stack.menu, self.stack.asked
-        self.is_missed = False
+        self.heard = Hearing(self.conversation, self.stack, self.message, self.last_reply, self.engine)
+        self.is_missed = self.is_asking_again = False
 
     def take(self) -> Draft | None:
         """Return the reply; None when a person has the conversation and nothing must be said."""
@@ -54,7 +52,8 @@ class Turn:
             return None
         self.stack.forget_side_questions()
         if not (self._is_about_another() or self._answers_a_check() or self._answers_a_reminder()):
-            self._follow(self._plain() or self._understood())
+            self._follow(self.heard.commands())
+            self.draft.engine = self.heard.engine
         self.stack.misses = self.stack.misses if self.is_missed else 0
         self._leave_one_question()
         return self.draft
@@ -63,7 +62,7 @@ class Turn:
         """Give the approved advice word for word; nothing routine goes on."""
         self.draft.commands.append(Command("urgent"))
         self.work.hand_over(sign.advice, f"red flag: {sign.name}", urgent=True)
-        phone = identity.phone_words()
+        phone = identity.phone_words(urgent=True)
         if phone not in sign.advice:
             self.draft.say(sayings.our_phone(phone))
 
@@ -100,7 +99,9 @@ class Turn:
 
     def _answers_a_reminder(self) -> bool:
         try:
-            reply = reminders.answered(self.conversation, self.message, self.work.context(), self._asked_at)
+            reply = reminders.answered(
+                self.conversation, self.message, self.work.context(), self.heard.asked_at
+            )
         except Refusal as refusal:
             self.draft.say(refusal.sentence)
             return True
@@ -108,100 +109,17 @@ class Turn:
             self.work.take_over(reply)
         return reply is not None
 
-    @property
-    def _asked_at(self) -> datetime | None:
-        """Return when the assistant asked what is open now, None when nothing is."""
-        return (
-            self.last_reply.created_at if self.last_reply and (self._open_question or self._offered) else None
-        )
-
-    def _plain(self) -> list[Command]:
-        """Return what was answered plainly: a choice from those offered, yes or no, manners."""
-        if (choice := self._picked(self.message)) and (command := self._meaning(choice)):
-            return [command]
-        if named := self._named():
-            return [named]
-        agrees = plain.yes_or_no(self.message)
-        if agrees is not None and self._open_question:
-            return [Command("yes" if agrees else "no")]
-        manners = plain.courtesy(self.message)
-        return [Command(manners.value)] if manners else []
-
-    @property
-    def _open_question(self) -> str:
-        """Return what was asked last; a suggestion is asked after a task's question, and alone."""
-        return self.suggested or (self.stack.top.asked if self.stack.top else self.asked)
-
-    @property
-    def _offered(self) -> list[Choice]:
-        return self.stack.top.offered if self.stack.top and not self.suggested else self.menu
-
-    def _picked(self, words: str) -> Choice | None:
-        labels = [choice.label for choice in self._offered]
-        exact = [label for label in labels if label.casefold() == words.casefold()]
-        if exact or (self._offered == YES_OR_NO and not self._answers_by_number):
-            place = labels.index(exact[0]) if exact else None
-        else:
-            place = plain.picked(words, labels)
-        return None if place is None else self._offered[place]
-
-    @property
-    def _answers_by_number(self) -> bool:
-        """A yes is numbered only in a text message; "the first" or "at 1" elsewhere agrees to nothing."""
-        return self.conversation.channel == Conversation.Channel.SMS and self.message in {"1", "2"}
-
-    def _named(self) -> Command | None:
-        """Return the task whose label is the whole message: a button of the page was pressed."""
-        labels = {tool.label.casefold(): Command(tool.name) for tool in registry.tools().values()}
-        return labels.get(self.message.casefold())
-
-    def _meaning(self, choice: Choice) -> Command | None:
-        """Return the command that a choice stands for; None when its label must be read like a message."""
-        if choice.key in _FOLLOWED or registry.get(choice.key):
-            return Command(choice.key)
-        top = self.stack.top
-        return Command("set", {top.asked: self.message}) if top else None
-
-    def _understood(self) -> list[Command]:
-        understood = engines.understand(self._prompt, registry.outlines(), engine=self.engine)
-        self.draft.engine = understood.engine
-        return understood.commands
-
-    @property
-    def _prompt(self) -> Prompt:
-        top = self.stack.top
-        asked = top.asked if top else self.asked
-        return Prompt(
-            message=self.message,
-            task=top.tool if top else "",
-            asked="" if asked == stack.PERSON else asked,
-            last="" if top else self.stack.last,
-            reply=self.last_reply.text if self.last_reply else "",
-        )
-
     # What the commands do
 
     def _follow(self, commands: list[Command]) -> None:
         self.draft.commands += commands
-        for command in self._without_hasty_yes(commands):
+        for command in commands:
             if tool := registry.get(command.name):
                 self._start(tool, command)
             else:
                 _FOLLOWED[command.name](self, command)
 
-    def _without_hasty_yes(self, commands: list[Command]) -> Iterable[Command]:
-        """Leave a yes out that comes with a change: "yes but at 4" agrees to nothing that was read back."""
-        top = self.stack.top
-        if top is None or top.asked != stack.CONFIRMATION or self.suggested:
-            return commands
-        names = {command.name for command in commands}
-        is_hasty = bool(names & (_SPEAKS_AGAINST_YES | {top.tool}))
-        return [command for command in commands if not (is_hasty and command.name == "yes")]
-
     def _start(self, tool: Tool, command: Command) -> None:
-        if self.conversation.is_urgent and tool.asks_first:
-            self.draft.say(sayings.call_first(identity.phone_words()))
-            return
         touched = {name: key for name, key in self.stack.touched.items() if tool.argument(name)}
         is_open = any(task.tool == tool.name for task in self.stack.tasks)
         self.work.open(Task(tool.name, dict(command.arguments), {} if is_open else touched))
@@ -211,7 +129,9 @@ class Turn:
         for task in reversed(self.stack.tasks):
             tool = registry.tools()[task.tool]
             known = {name: words for name, words in command.arguments.items() if tool.argument(name)}
-            choice = self._picked(command.arguments.get(task.asked, "")) if task is self.stack.top else None
+            choice = (
+                self.heard.picked(command.arguments.get(task.asked, "")) if task is self.stack.top else None
+            )
             if known or choice:
                 self._fill(task, known, choice)
                 return
@@ -230,8 +150,8 @@ class Turn:
 
     def _yes(self, command: Command) -> None:
         top = self.stack.top
-        if self.suggested:
-            self._follow([Command(self.suggested)])
+        if self.heard.suggested:
+            self._follow([Command(self.heard.suggested)])
         elif top and top.asked == stack.CONFIRMATION:
             self._agree(top)
         elif top and len(top.offered) == 1:
@@ -240,17 +160,16 @@ class Turn:
             self._welcome(sayings.WHAT_CAN_I_DO)
 
     def _agree(self, task: Task) -> None:
-        """Do what was read back. Only a plain yes counts: a model's reading of a longer message does not."""
-        chosen = self._picked(self.message)
-        if plain.yes_or_no(self.message) or (chosen and chosen.key == "yes"):
+        if self.heard.agrees_plainly:
             self.work.advance(task, agreed=True)
         else:
+            self.is_asking_again = True
             self.draft.say(sayings.YES_OR_NO)
 
     def _no(self, command: Command) -> None:
         top = self.stack.top
-        if self.suggested or top is None:
-            self.draft.say(sayings.GOODBYE if self.asked else sayings.ALL_RIGHT)
+        if self.heard.suggested or top is None:
+            self.draft.say(sayings.GOODBYE if self.heard.asked else sayings.ALL_RIGHT)
         elif top.asked == stack.CONFIRMATION:
             self._decline(top)
         elif (argument := registry.tools()[top.tool].argument(top.asked)) and argument.is_optional:
@@ -300,8 +219,8 @@ class Turn:
 
     def _urgent(self, command: Command) -> None:
         """Give careful advice at once, and ask: what no red flag backs up may be a misreading."""
-        phone = identity.phone_words()
-        if self.suggested == command.name:
+        phone = identity.phone_words(urgent=True)
+        if self.heard.suggested == command.name:
             self.work.hand_over(sayings.urgent(phone), "may be urgent", urgent=True)
             return
         self.draft.urgent = True
@@ -334,7 +253,7 @@ class Turn:
         top = self.stack.top
         if top and self.work.read_as_answer(top, self.message):
             return
-        self.is_missed = True
+        self.is_missed = self.is_asking_again = True
         self.stack.misses += 1
         phone = identity.phone_words()
         if self.conversation.status == Conversation.Status.WAITING:
@@ -356,7 +275,8 @@ class Turn:
             self.stack.menu = [*self._can_do(), person]
 
     def _keep_side_questions(self) -> None:
-        self.stack.suggested, self.stack.menu, self.stack.asked = self.suggested, self.menu, self.asked
+        heard = self.heard
+        self.stack.suggested, self.stack.menu, self.stack.asked = heard.suggested, heard.menu, heard.asked
 
     # What stands at the end
 
@@ -374,8 +294,7 @@ class Turn:
             self.draft.say(sayings.WHAT_CAN_I_DO)
 
     def _has_digressed(self, top: Task) -> bool:
-        is_new = top in self.work.asked or self.is_missed
-        return bool(self.draft.parts) and self.draft.parts != [sayings.YES_OR_NO] and not is_new
+        return bool(self.draft.parts) and top not in self.work.asked and not self.is_asking_again
 
     def _offer_anything_else(self) -> None:
         self.draft.choices = list(self.stack.menu)

@@ -16,6 +16,9 @@ from chatbot.tools import Card, Reply, Tool, registry
 from eyecare import clock
 from eyecare.errors import Refusal
 
+OPENED_LIMIT = 6
+"""Tasks that one turn may open, those included that tools open themselves."""
+
 YES_OR_NO = [Choice("Yes", "yes"), Choice("No", "no")]
 
 
@@ -29,9 +32,15 @@ class Work:
     message: str
     turn_id: str
     asked: list[Task] = field(default_factory=list)
+    opened: int = 0
 
     def open(self, task: Task) -> None:
-        self.advance(self.stack.open(task))
+        """Put a task on top and take it as far as it goes; after a red flag nothing routine is begun."""
+        self.opened += 1
+        if self.conversation.is_urgent and registry.tools()[task.tool].asks_first:
+            self.draft.say(sayings.call_first(identity.phone_words(urgent=True)))
+        elif self.opened <= OPENED_LIMIT:
+            self.advance(self.stack.open(task))
 
     def advance(self, task: Task, *, agreed: bool = False) -> None:
         """Take a task as far as it goes without the patient; `agreed` answers its read-back."""
@@ -66,7 +75,11 @@ class Work:
         argument = tool.argument(name)
         if argument is None:
             return
-        asking = filling.more(argument)
+        try:
+            asking = filling.more(argument)
+        except Refusal as refusal:
+            self.draft.say(refusal.sentence)
+            return
         if not asking.question.choices:
             self.draft.say(sayings.NO_OTHERS)
             return

@@ -1,6 +1,7 @@
 """The turn loop, with a model that says what the script says and a task about tea."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -8,6 +9,7 @@ from chatbot import prompt, sayings, services
 from chatbot.backends.memory import ScriptedBackend
 from chatbot.commands import Command
 from chatbot.models import ChatMessage, Conversation, RedFlag
+from chatbot.stack import Stack, Task
 from eyecare import clock
 from patients.models import Patient
 from tests import factories
@@ -253,7 +255,7 @@ def test_a_red_flag_is_answered_word_for_word_stops_the_task_and_calls_staff(
     )
     say("garden at 9", ("book_table", {"room": "garden", "table": "9"}))
     reply = say("i got bleach in my eye")
-    assert reply.text == "Rinse for 15 minutes.\nOur phone: (212) 555-0100."
+    assert reply.text == "Rinse for 15 minutes.\nOur phone: (212) 555-0199."
     assert (reply.urgent, reply.handoff) == (True, True)
     handoff = talk.handoffs.get()
     assert (handoff.is_urgent, handoff.reason) == (True, "red flag: splash")
@@ -268,7 +270,7 @@ def test_the_models_urgent_gives_careful_advice_and_asks_before_it_calls_staff(
     say("a table", "book_table")
     reply = say("my eye feels really weird today", "urgent")
     assert (reply.urgent, reply.handoff) == (True, False)
-    assert "call us now at (212) 555-0100" in reply.text
+    assert "call us now at (212) 555-0199" in reply.text
     assert reply.text.endswith("Shall I tell the team that it is urgent?")
     told = say("yes")
     assert [effect["action"] for effect in told.effects] == ["handoff.requested"]
@@ -332,3 +334,19 @@ def test_open_tasks_are_forgotten_after_a_long_rest(say: Say, talk: Conversation
     with clock.frozen_at(factories.MONDAY + services.FORGOTTEN_AFTER * 2):
         say("yes", "yes")
     assert tea.served == []
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {"tasks": [{"tool": "gone"}]},
+        {"tasks": 1},
+        {"colour": "blue"},
+        Stack(tasks=[Task("gone", asked="colour", question="Which?")]).as_json(),
+    ],
+)
+def test_what_an_earlier_version_kept_and_nobody_knows_counts_as_nothing_open(
+    say: Say, talk: Conversation, kept: dict[str, Any]
+) -> None:
+    Conversation.objects.update(state=kept)
+    assert say("a table", "book_table").text == "Which room?"
