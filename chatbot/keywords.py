@@ -7,6 +7,7 @@ from chatbot.when.words import bare
 
 _VISIT = (
     r"(?:appointments?|appts?|apt|exams?|visits?|bookings?|fittings?|check ?-?ups?|cita|citas|consulta|"
+    r"examen|"
     r"reservation)"
 )
 _GOODS = (
@@ -65,7 +66,8 @@ _INTENTS: tuple[tuple[str, str], ...] = (
         rf"\b(?:status|track(?:ing)?|update|news|word|check(?:ing)? on|follow(?:ing)? up on|where|when|"
         rf"whats going on with|eta|hows)\b"
         rf"(?! do you).*\b(?:my|our|the|her|his|mis|new|son'?s|daughter'?s) (?:\w+ ){{0,3}}{_GOODS}\b|"
-        rf"\b(?:my|our|the|her|his|mis|new) (?:\w+ ){{0,3}}{_GOODS}\b.*\b(?:ready|in yet|come in|came in|"
+        rf"\b(?:my|our|the|her|his|mis|new) (?:\w+ ){{0,3}}{_GOODS}\b.*\b(?:ready|in yet|is in|are in|"
+        rf"come in|came in|"
         rf"arriv\w*|here|ship\w*|done|taking|back|yet|"
         rf"delayed|late|listos?|listas?|pick ?up|at|status)\b|"
         rf"\b(?:are|is|have|has|did|r) (?:my|our|the|her|his|son'?s) (?:\w+ ){{0,3}}{_GOODS}\b|"
@@ -91,7 +93,8 @@ _INTENTS: tuple[tuple[str, str], ...] = (
         rf"\b(?:reschedul\w*|resched|re-schedul\w*|postpone|rebook|re-book)\b|"
         rf"\b(?:move|change|switch|push|bump|swap|shift|delay|cambiar|mover)\b.*\b(?:{_VISIT}|it|time|"
         rf"day|date|mine|me|to|back)\b|"
-        rf"\bmake it\b.*\b(?:instead|later|earlier|\d)|\bdifferent (?:day|time) for my\b|\b(?:an?other|"
+        rf"\bmake it\b.*\b(?:instead|later|earlier|\d)|\b(?:can|could) (?:we|i|you|u) (?:do|"
+        rf"make)\b.*\binstead\b|\bdifferent (?:day|time) for my\b|\b(?:an?other|"
         rf"different|earlier|later) (?:day|time|date)"
         rf" for (?:my|the) {_VISIT}|\b(?:an? )?(?:earlier|later|sooner) {_VISIT}\b|"
         r"\b(?:can'?t|cannot|wont|won'?t|not|unable|not able|couldnt) (?:be able )?(?:to )?(?:make|"

@@ -7,7 +7,7 @@ ships in `red_flags.toml` is a proposal until they have signed it.
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -229,24 +229,15 @@ def by_default() -> Triage:
     return Triage(default_flags())
 
 
-def load_defaults() -> int:
-    """Add the shipped flags that the database does not have by name; return how many were added.
+def load_defaults(model: Any) -> int:
+    """Add the shipped flags that a table of red flags does not have by name; return how many were added.
 
-    Rows that the practice changed or switched off stay as they are.
+    Rows that the practice changed or switched off stay as they are. `model` is RedFlag, or its
+    historical form in a migration.
     """
-    from chatbot.models import RedFlag
-
     added = 0
     for flag in default_flags():
-        _, is_new = RedFlag.objects.get_or_create(
-            name=flag.name,
-            defaults={
-                "level": flag.level,
-                "patterns": [list(pattern) for pattern in flag.patterns],
-                "exclusions": [list(pattern) for pattern in flag.exclusions],
-                "advice": flag.advice,
-                "source": flag.source,
-            },
-        )
+        row = asdict(flag)
+        _, is_new = model.objects.get_or_create(name=row.pop("name"), defaults=row)
         added += is_new
     return added

@@ -211,7 +211,10 @@ def weekday_the_nth(match: re.Match[str], today: date) -> Days:
     )
 
 
-@reads(rf"(?:the )?{_NTH}", r"the (?P<day>\d{1,2})(?![:\d]| ?(?:am|pm|oclock|slot|one|option)\b)")
+@reads(
+    rf"(?:the )?{_NTH}(?! (?:1|option|slot|time|choice|appointment|available)\b)",
+    r"the (?P<day>\d{1,2})(?![:\d]| ?(?:am|pm|oclock|slot|one|option)\b)",
+)
 def day_of_month(match: re.Match[str], today: date) -> Days:
     return one_day(coming_days_of_month(int(match["day"]), today)[0])
 

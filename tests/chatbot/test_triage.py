@@ -374,23 +374,20 @@ def test_a_chemical_splash_is_rinsed_for_fifteen_minutes_first() -> None:
 
 @pytest.mark.django_db
 def test_the_default_list_is_loaded_once_and_unsigned() -> None:
-    RedFlag.objects.all().delete()
-    assert triage.load_defaults() == len(triage.default_flags())
-    assert triage.load_defaults() == 0
+    assert RedFlag.objects.count() == len(triage.default_flags())
+    assert triage.load_defaults(RedFlag) == 0
     assert not RedFlag.objects.exclude(approved_by="").exists()
 
 
 @pytest.mark.django_db
 def test_what_the_practice_changed_is_kept() -> None:
-    triage.load_defaults()
     RedFlag.objects.filter(name="Eye pain").update(advice="Come at once.", is_active=False)
-    triage.load_defaults()
+    triage.load_defaults(RedFlag)
     eye_pain = RedFlag.objects.get(name="Eye pain")
     assert (eye_pain.advice, eye_pain.is_active) == ("Come at once.", False)
 
 
 @pytest.mark.django_db
 def test_rows_are_checked_like_the_list_they_came_from() -> None:
-    triage.load_defaults()
     flag = Triage(RedFlag.objects.filter(is_active=True)).check("i got bleach in my eye")
     assert flag == RedFlag.objects.get(name="Chemical in the eye")

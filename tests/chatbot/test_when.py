@@ -224,6 +224,7 @@ def test_another_day_is_not_the_visits_day() -> None:
         ("last tuesday", "That day is past. Which day would suit you?"),
         ("purple", "Which day and time would suit you?"),
         ("May I come in", "Which day and time would suit you?"),
+        ("the first one", "Which day and time would suit you?"),
         ("", "Which day and time would suit you?"),
     ],
 )  # fmt: skip
