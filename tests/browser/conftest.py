@@ -6,13 +6,17 @@ from collections.abc import Callable
 
 import pytest
 from django.core.management import call_command
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from eyecare import cast
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
+PATIENCE_MS = 30_000
+"""How long a busy machine may take; nothing waits when it is faster."""
+
+expect.set_options(timeout=PATIENCE_MS)
 
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright keeps a loop in this thread
 
@@ -47,7 +51,7 @@ def visit(browser: Browser, portal: str) -> SignedIn:
     def open_page(role: str | None = None, **look: object) -> Page:
         context = browser.new_context(base_url=portal, reduced_motion="reduce", **look)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(PATIENCE_MS)
         if role:
             page.goto("/account/login/")
             page.get_by_label("Email").fill(cast.MEMBERS[role].email)
