@@ -7,59 +7,48 @@ from chatbot.when.words import bare
 
 _VISIT = (
     r"(?:appointments?|appts?|apt|exams?|visits?|bookings?|fittings?|check ?-?ups?|cita|citas|consulta|"
-    r"examen|"
-    r"reservation)"
+    r"examen|reservation)"
 )
 _GOODS = (
     r"(?:glasses|contacts|contact lens(?:es)?|lens(?:es)?|orders?|frames?|sunglasses|shades|specs|"
-    r"spectacles|readers|"
-    r"bifocals|progressives|lentes|gafas|anteojos|pedido)"
+    r"spectacles|readers|bifocals|progressives|lentes|gafas|anteojos|pedido)"
 )
 _RECORD = r"\b(?:address|phone number|email|e-mail|insurance (?:card|info)|password|last name|pharmacy)\b"
 
 _INTENTS: tuple[tuple[str, str], ...] = (
     (
         "handoff",
-        r"\b(?:(?:talk|speak|chat|spk|connect\w*|transfer\w*|patch|put) (?:me )?(?:to|with|through)|get "
-        r"me|reach|want|need) "
-        r"(?:\w+ ){0,3}(?:person|human|someone|somebody|agent|rep|representative|staff|receptionist|"
-        r"front desk|manager|operator|"
-        r"nurse|real people)\b|"
-        r"\b(?:real|actual|live) (?:person|human|people|agent)\b|^(?:human|agent|operator|representative|"
-        r"person|receptionist)\b|"
-        r"\b(?:call|phone|ring) me(?: back)?\b|have (?:someone|somebody|one of you|the office) (?:call|"
-        r"phone|contact|text)|"
-        r"(?:you|u|this|bot) (?:are|re|is|r)(?: so| just| totally| really)? (?:useless|stupid|ridiculous|"
-        r"terrible|awful|a joke|not helping|no help)|"
+        r"\b(?:(?:talk|speak|chat|spk|connect\w*|transfer\w*|patch|put) (?:me )?(?:to|with|through)|"
+        r"get me|reach|want|need) (?:\w+ ){0,3}(?:person|human|someone|somebody|agent|rep|"
+        r"representative|staff|receptionist|front desk|manager|operator|nurse|real people)\b|\b(?:real|"
+        r"actual|live) (?:person|human|people|agent)\b|^(?:human|agent|operator|representative|person|"
+        r"receptionist)\b|\b(?:call|phone|ring) me(?: back)?\b|have (?:someone|somebody|one of you|"
+        r"the office) (?:call|phone|contact|text)|(?:you|u|this|bot) (?:are|re|is|r)(?: so| just|"
+        r" totally| really)? (?:useless|stupid|ridiculous|terrible|awful|a joke|not helping|no help)|"
         r"(?:youre|your) (?:useless|stupid|not helping|no help)|(?:complaint|complain)\b|"
         r"hablar con (?:una persona|alguien)|\bcustomer service\b",
     ),
     (
         "repeat",
         r"\b(?:repeat (?:that|it|please)|say (?:that|it) again|come again|what did you (?:say|just say)|"
-        r"what was that|pardon|"
-        r"didnt (?:catch|get|see) that|otra vez|one more time|send (?:that|it) again)\b|^(?:repeat|huh|"
-        r"what)\W*$",
+        r"what was that|pardon|didnt (?:catch|get|see) that|otra vez|one more time|send (?:that|"
+        r"it) again)\b|^(?:repeat|huh|what)\W*$",
     ),
     (
         "pay_balance",
         r"\b(?:pay(?:ing)?|settle|clear|take care of) (?:\w+ ){0,4}(?:bills?|balance|owe|off|statement|"
-        r"dues?|amount|invoice|account|"
-        r"it(?: now| online)?$|online|now|charges?)\b|\bmake a payment\b|\b(?:payment|pay) link\b|"
-        r"\b(?:pagar)\b|\b(?:can|could|may) i (?:just )?pay\b(?! (?:in|over|with|by) )|\b(?:want|like|"
-        r"ready) to pay\b",
+        r"dues?|amount|invoice|account|it(?: now| online)?$|online|now|charges?)\b|\bmake a payment\b|"
+        r"\b(?:payment|pay) link\b|\b(?:pagar)\b|\b(?:can|could|may) i (?:just )?pay\b(?! (?:in|over|"
+        r"with|by) )|\b(?:want|like|ready) to pay\b",
     ),
     (
         "balance",
-        r"\b(?:how much|what) (?:do|did|does|would) (?:i|we|my \w+) (?:still |currently )?owe\b|\bowe "
-        r"(?:you|u|anything|money|y'?all)\b|"
-        r"\b(?:my|our|the|any|outstanding|remaining|current|account|unpaid) (?:\w+ )?balance\b|"
-        r"^balance\b|\bamount (?:due|owed)\b|"
-        r"\banything (?:due|outstanding|owed)\b|\b(?:my|the|our) (?:last |latest |current )?(?:bill|"
-        r"statement|charges|invoice|dues)\b|"
-        r"\b(?:how much is|what is|whats|why is) (?:my|the) (?:\w+ )?(?:bill|balance)\b|\bi (?:still "
-        r")?owe\b|cuanto (?:les )?debo|mi saldo|"
-        r"\bdues\b|\bbeen charged\b",
+        r"\b(?:how much|what) (?:do|did|does|would) (?:i|we|my \w+) (?:still |currently )?owe\b|"
+        r"\bowe (?:you|u|anything|money|y'?all)\b|\b(?:my|our|the|any|outstanding|remaining|current|"
+        r"account|unpaid) (?:\w+ )?balance\b|^balance\b|\bamount (?:due|owed)\b|\banything (?:due|"
+        r"outstanding|owed)\b|\b(?:my|the|our) (?:last |latest |current )?(?:bill|statement|charges|"
+        r"invoice|dues)\b|\b(?:how much is|what is|whats|why is) (?:my|the) (?:\w+ )?(?:bill|balance)\b|"
+        r"\bi (?:still )?owe\b|cuanto (?:les )?debo|mi saldo|\bdues\b|\bbeen charged\b",
     ),
     (
         "order_status",
@@ -109,17 +98,15 @@ _INTENTS: tuple[tuple[str, str], ...] = (
     (
         "ask_practice",
         r"\b(?:hours|open|close[sd]?|closing|accept|insurance|vsp|eyemed|medicare|medicaid|aetna|cigna|"
-        r"davis vision|spectera|cost|costs|price|prices|"
-        r"pricing|expensive|park|parking|address|located|directions|how (?:do|can) i get (?:to|there)|"
-        r"bus|dilat\w*|drive|bring|policy|refunds?|"
-        r"return|warranty|guarantee|fax|phone number|email|wheelchair|accessible|walk ?-?ins?|how "
-        r"(?:long|often|old|early)|should i|copay|co-pay|hsa|fsa|"
-        r"financing|payment plans?|apple pay|credit cards?|speak spanish|language|after hours|privacy|"
-        r"hipaa|records|referral|copy of|"
+        r"davis vision|spectera|cost|costs|price|prices|pricing|expensive|park|parking|address|located|"
+        r"directions|how (?:do|can) i get (?:to|there)|bus|dilat\w*|drive|bring|policy|refunds?|return|"
+        r"warranty|guarantee|fax|phone number|email|wheelchair|accessible|walk ?-?ins?|how (?:long|"
+        r"often|old|early)|should i|copay|co-pay|hsa|fsa|financing|payment plans?|apple pay|"
+        r"credit cards?|speak spanish|language|after hours|privacy|hipaa|records|referral|copy of|"
         r"prescription|what happens|do you (?:do|offer|have|sell|carry|take|treat|see|fix|repair|fit|"
-        r"work|charge|provide|replace|adjust)|what is the difference|cancellation|fee|"
-        r"late|expire|lasik|cataract|glaucoma|swim|shower|sleep in|makeup|wear my contacts|eye drops|is "
-        r"it (?:safe|ok)|horario|seguro|abierto|abren|cierran|donde estan)\b",
+        r"work|charge|provide|replace|adjust)|what is the difference|cancellation|fee|late|expire|lasik|"
+        r"cataract|glaucoma|swim|shower|sleep in|makeup|wear my contacts|eye drops|is it (?:safe|ok)|"
+        r"horario|seguro|abierto|abren|cierran|donde estan)\b",
     ),
     (
         "book_appointment",
@@ -131,8 +118,8 @@ _INTENTS: tuple[tuple[str, str], ...] = (
         r"availability|available|free slots?)\b|"
         rf"\b(?:time|overdue|due) for (?:my|an?|our|his|her) (?:\w+ ){{0,3}}{_VISIT}|^(?:an? )?(?:new "
         rf")?(?:\w+ ){{0,3}}{_VISIT}\b|\bcita\b|"
-        r"\bhave anything\b|\bnew (?:glasses|prescription|contacts)\b|\b(?:try|get fitted for|fitted "
-        r"for) contact",
+        r"\bhave anything\b|\bnew (?:glasses|prescription|contacts)\b|\b(?:try|get fitted for|"
+        r"fitted for) contact",
     ),
 )
 """Every intent with its keywords, the more telling first; the first that fits a clause wins."""
@@ -150,8 +137,8 @@ _NOT_FOR = {
     ),
     "list_appointments": r"\b(?:change|move|cancel|reschedule|how long)\b",
     "ask_practice": r"\b(?:do you have (?:any ?thing|any|something|a|an|time|room|slots?|"
-    r"openings?)\b(?!.*\b(?:parking|payment|discount|insurance|warranty|frames|kids)))"
-    r"|\b(?:late|open) (?:in the|slot|appointment|afternoon)|\bslots? open|\bprescription (?:check|exam)",
+    r"openings?)\b(?!.*\b(?:parking|payment|discount|insurance|warranty|frames|kids)))|\b(?:late|"
+    r"open) (?:in the|slot|appointment|afternoon)|\bslots? open|\bprescription (?:check|exam)",
 }
 """Words that speak against an intent whose keywords fit."""
 

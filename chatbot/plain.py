@@ -39,14 +39,13 @@ _FILLER = frozenset(
 )
 _YES_PHRASES = re.compile(
     r"\b(?:no problem|no worries|why not|go ahead|go for it|do it|do that|lets do (?:it|that)|book it|"
-    r"sounds? (?:good|great|"
-    r"perfect|fine)|of course|for sure|you bet|works for me|thats (?:right|correct|fine|good|great|"
-    r"perfect|it|the one)|"
-    r"por supuesto|de acuerdo|esta bien|sin problema|asi es)\b"
+    r"sounds? (?:good|great|perfect|fine)|of course|for sure|you bet|works for me|thats (?:right|"
+    r"correct|fine|good|great|perfect|it|the one)|por supuesto|de acuerdo|esta bien|sin problema|"
+    r"asi es)\b"
 )
 _NO_PHRASES = re.compile(
-    r"\b(?:not (?:now|yet|really|that one|at all|today|this time)|id rather not|rather not|no way|mejor no|"
-    r"please dont|do not|thats (?:not (?:right|correct|it|good)|wrong|incorrect)|ahora no)\b"
+    r"\b(?:not (?:now|yet|really|that one|at all|today|this time)|id rather not|rather not|no way|"
+    r"mejor no|please dont|do not|thats (?:not (?:right|correct|it|good)|wrong|incorrect)|ahora no)\b"
 )
 
 _UNSURE = re.compile(r"\b(?:not sure|dont know|no idea|no se|unsure)\b")
@@ -189,31 +188,28 @@ def reminder_reply(text: str) -> ReminderReply | None:
 
 
 _GREETING = re.compile(
-    r"(?:(?:hi+|hey+|hello+|hiya|howdy|greetings|yo|sup|hola|buen[oa]s(?: dias| tardes| noches)?|good "
-    r"(?:morning|afternoon|"
-    r"evening|day)|morning|evening|whats up|how are (?:you|u|ya)(?: doing)?(?: today)?|hows it going|que "
-    r"tal|is anyone there|"
-    r"anyone there|there|everyone|team|doc|again|all|yall|folks|como estas?)\s*)+"
+    r"(?:(?:hi+|hey+|hello+|hiya|howdy|greetings|yo|sup|hola|buen[oa]s(?: dias| tardes| noches)?|"
+    r"good (?:morning|afternoon|evening|day)|morning|evening|whats up|how are (?:you|u|"
+    r"ya)(?: doing)?(?: today)?|hows it going|que tal|is anyone there|anyone there|there|everyone|team|"
+    r"doc|again|all|yall|folks|como estas?)\s*)+"
 )
 _THANKING = re.compile(
     r"(?:(?:ok|okay|great|perfect|awesome|cool|good|alright|oh|wow|no|yes|got it|sounds good|all set|"
-    r"that helps?|that is all|"
-    r"thats (?:all|great|it|perfect|very helpful|helpful)|muchas|mil|very much|so much|a lot|a (?:bunch|"
-    r"million|ton)|again|kindly|for (?:the|your|all your|all the) "
-    r"(?:help|info|information|time|quick (?:reply|response))|for (?:that|everything|helping(?: me)?|"
-    r"letting me know)|you(?: guys)? (?:are|re) (?:the best|awesome|"
-    r"great|a lifesaver|very (?:kind|helpful))|youre (?:the best|awesome|great|a lifesaver)|"
-    r"(?P<thanks>thanks?(?: you| u| ya)?|thankyou|thx|tysm|ty|tyvm|thnx|tnx|cheers|"
-    r"gracias|appreciate (?:it|that|your help)|much appreciated|i appreciate (?:it|that|you|your help)))\s*)+"
+    r"that helps?|that is all|thats (?:all|great|it|perfect|very helpful|helpful)|muchas|mil|very much|"
+    r"so much|a lot|a (?:bunch|million|ton)|again|kindly|for (?:the|your|all your|all the) (?:help|info|"
+    r"information|time|quick (?:reply|response))|for (?:that|everything|helping(?: me)?|"
+    r"letting me know)|you(?: guys)? (?:are|re) (?:the best|awesome|great|a lifesaver|very (?:kind|"
+    r"helpful))|youre (?:the best|awesome|great|a lifesaver)|(?P<thanks>thanks?(?: you| u| ya)?|"
+    r"thankyou|thx|tysm|ty|tyvm|thnx|tnx|cheers|gracias|appreciate (?:it|that|your help)|"
+    r"much appreciated|i appreciate (?:it|that|you|your help)))\s*)+"
 )
 _PARTING = re.compile(
-    r"(?:(?:ok|okay|great|thanks?(?: you)?|thx|gracias|so much|well|alright|all set|that is all|thats "
-    r"all|for now|"
-    r"(?P<bye>bye+|goodbye|bye bye|good bye|cya|see (?:you|ya|u)(?: (?:then|later|soon|there|tomorrow|"
-    r"monday|tuesday|wednesday|thursday|friday))?|"
-    r"talk (?:to you )?(?:later|soon)|ttyl|later|have a (?:good|great|nice|lovely|wonderful)(?: rest of "
-    r"(?:your|the))? (?:day|one|night|evening|weekend|"
-    r"week)|good ?night|take care|adios|hasta (?:luego|pronto|manana)|chao|nos vemos)|you too|now|then)\s*)+"
+    r"(?:(?:ok|okay|great|thanks?(?: you)?|thx|gracias|so much|well|alright|all set|that is all|"
+    r"thats all|for now|(?P<bye>bye+|goodbye|bye bye|good bye|cya|see (?:you|ya|u)(?: (?:then|later|"
+    r"soon|there|tomorrow|monday|tuesday|wednesday|thursday|friday))?|talk (?:to you )?(?:later|soon)|"
+    r"ttyl|later|have a (?:good|great|nice|lovely|wonderful)(?: rest of (?:your|the))? (?:day|one|night|"
+    r"evening|weekend|week)|good ?night|take care|adios|hasta (?:luego|pronto|manana)|chao|nos vemos)|"
+    r"you too|now|then)\s*)+"
 )
 
 

@@ -15,17 +15,15 @@ Classifier = Callable[[str, Collection[str]], str]
 """Says which of some commands a text asks for; empty for none."""
 
 _STOP = re.compile(
-    r"\b(?:never ?mind|nvm|forget (?:it|about it|that)|stop|start over|cancel (?:that|this|it)$|changed "
-    r"my mind|not any ?more|"
-    r"quit|leave it|dont bother|olvidalo|let it go|i?ll (?:do it|call) later|maybe later|not "
-    r"interested)\b|^cancel\W*$"
+    r"\b(?:never ?mind|nvm|forget (?:it|about it|that)|stop|start over|cancel (?:that|this|it)$|"
+    r"changed my mind|not any ?more|quit|leave it|dont bother|olvidalo|let it go|i?ll (?:do it|"
+    r"call) later|maybe later|not interested)\b|^cancel\W*$"
 )
 _MORE = re.compile(
-    r"\b(?:other (?:times?|options?|days?|choices|slots?|dates?|ones?)|(?:any|some)thing else|any "
-    r"others?|more (?:times?|options?|choices|slots?)|"
-    r"what else|different (?:times?|options?|days?)|none of (?:these|those|them|the)|next ones?|show me "
-    r"more|otras? (?:horas?|opciones)|"
-    r"(?:those|these|they) (?:dont|do not|wont) work|neither)\b|^(?:more|others?|next|else)\W*$"
+    r"\b(?:other (?:times?|options?|days?|choices|slots?|dates?|ones?)|(?:any|some)thing else|"
+    r"any others?|more (?:times?|options?|choices|slots?)|what else|different (?:times?|options?|days?)|"
+    r"none of (?:these|those|them|the)|next ones?|show me more|otras? (?:horas?|opciones)|(?:those|"
+    r"these|they) (?:dont|do not|wont) work|neither)\b|^(?:more|others?|next|else)\W*$"
 )
 _BOOKING = re.compile(
     r"\b(?:book|schedul\w*|make|set up|needs?|wants?|new appointment|another appointment|cita)\b"
@@ -36,8 +34,7 @@ _JOINT = re.compile(
 )
 _QUESTION = re.compile(
     r"\?|^(?:hi,? |hey,? |hello,? |so |and |also |ok |um )*(?:do|does|is|are|can|could|what|whats|where|"
-    r"wheres|how|which|who|when|will|would|should|why|am|"
-    r"cual|cuanto|donde|como|que|puedo)\b"
+    r"wheres|how|which|who|when|will|would|should|why|am|cual|cuanto|donde|como|que|puedo)\b"
 )
 _NO_FIRST = re.compile(r"^(?:no|nope|nah|not that|actually|sorry|wait|hmm|oh)\b")
 

@@ -5,72 +5,65 @@ import re
 from chatbot import when
 
 _VISIT_TYPES = re.compile(
-    r"\b(?:(?:full |complete |comprehensive |routine |annual |yearly |regular |normal |basic |new "
-    r"patient |diabetic |dilated |pediatric |"
-    r"paediatric |kids?'? |kid's |children'?s |child'?s |school |first |medical |yearly )*"
-    r"(?:eye|vision|eyes|sight|retina|retinal|glaucoma|contacts?|contact lens|cl|glasses|dry eye|lens|"
-    r"diabetic) "
-    r"(?:exams?|examination|tests?|check(?: ?-?ups?)?|fitting|screening|follow ?-?up|evaluation|"
-    r"adjustment|refit|appointment|visit|photos?|imaging)|"
+    r"\b(?:(?:full |complete |comprehensive |routine |annual |yearly |regular |normal |basic |"
+    r"new patient |diabetic |dilated |pediatric |paediatric |kids?'? |kid's |children'?s |child'?s |"
+    r"school |first |medical |yearly )*(?:eye|vision|eyes|sight|retina|retinal|glaucoma|contacts?|"
+    r"contact lens|cl|glasses|dry eye|lens|diabetic) (?:exams?|examination|tests?|check(?: ?-?ups?)?|"
+    r"fitting|screening|follow ?-?up|evaluation|adjustment|refit|appointment|visit|photos?|imaging)|"
     r"(?:full |comprehensive |routine |annual |yearly |regular |new patient |dilated |pediatric |"
-    r"diabetic )+(?:exam|check ?-?up|visit|appointment)|"
-    r"(?:contact lens|contacts?|cl) (?:fitting|exam|check|follow ?-?up)|follow ?-?up(?: visit| "
-    r"appointment| exam)?|post ?-?op(?: visit| check)?|"
-    r"frame adjustment|adjustment|check ?-?up|fitting|"
-    r"eyes? (?:checked|tested|examined)|(?:get |be )?fitted for contacts?(?: lenses)?|"
-    r"examen(?: de (?:la )?(?:vista|ojos))?|revision de la vista|exam)\b",
+    r"diabetic )+(?:exam|check ?-?up|visit|appointment)|(?:contact lens|contacts?|cl) (?:fitting|exam|"
+    r"check|follow ?-?up)|follow ?-?up(?: visit| appointment| exam)?|post ?-?op(?: visit| check)?|"
+    r"frame adjustment|adjustment|check ?-?up|fitting|eyes? (?:checked|tested|examined)|(?:get |"
+    r"be )?fitted for contacts?(?: lenses)?|examen(?: de (?:la )?(?:vista|ojos))?|revision de la vista|"
+    r"exam)\b",
     re.IGNORECASE,
 )
 _PROVIDER = re.compile(
     r"\b(?:(?:dr|doctor|doc|dra|doctora)\.? (?!who\b|in\b|is\b|for\b|and\b|or\b|to\b|on\b|at\b|about\b|"
-    r"said\b|told\b|appointment|visit)[a-z][a-z'-]+|"
-    r"(?:any|either|whichever|whatever) (?:doctor|dr|provider|optometrist)|(?:any|no) ?(?:one|body)(?= "
-    r"(?:is|works|available))|"
-    r"no preference|whoever(?: is)?(?: available)?|same (?:doctor|dr|one)(?: as last time)?)",
+    r"said\b|told\b|appointment|visit)[a-z][a-z'-]+|(?:any|either|whichever|whatever) (?:doctor|dr|"
+    r"provider|optometrist)|(?:any|no) ?(?:one|body)(?= (?:is|works|available))|no preference|"
+    r"whoever(?: is)?(?: available)?|same (?:doctor|dr|one)(?: as last time)?)",
     re.IGNORECASE,
 )
 _LOCATION = re.compile(
-    r"\b(?:(?:the|your) )?(?!(?:your|the|my|our|this|that|doctors?|dr|eye|post)\b)[a-z]+(?: (?:street|st|"
-    r"ave|avenue|road|park|side|hill))? "
-    r"(?:office|location|clinic|branch)\b|\b(?:downtown|uptown|midtown|main street|main st|riverside|"
-    r"lakeside|westside|eastside)\b",
+    r"\b(?:(?:the|your) )?(?!(?:your|the|my|our|this|that|doctors?|dr|eye|post)\b)[a-z]+(?: (?:street|"
+    r"st|ave|avenue|road|park|side|hill))? (?:office|location|clinic|branch)\b|\b(?:downtown|uptown|"
+    r"midtown|main street|main st|riverside|lakeside|westside|eastside)\b",
     re.IGNORECASE,
 )
 _WHICH_VISIT = re.compile(
-    r"\b(?:my|the|our|that|his|her|(?:my )?(?:son|daughter|kid|child|husband|wife|mom|dad|mother|father)'?s) "
-    r"(?P<which>(?:(?!appointment|appt|exam|visit|to\b|and\b|for\b)[\w':./-]+ ){1,5}?)(?:appointment|"
-    r"appt|apt|exam|visit|fitting|check ?-?up|one|booking|follow ?-?up)\b"
-    r"|\b(?:my|the) (?:contact lens |eye |vision )?(?:fitting|check ?-?up|follow ?-?up)\b",
+    r"\b(?:my|the|our|that|his|her|(?:my )?(?:son|daughter|kid|child|husband|wife|mom|dad|mother|"
+    r"father)'?s) (?P<which>(?:(?!appointment|appt|exam|visit|to\b|and\b|"
+    r"for\b)[\w':./-]+ ){1,5}?)(?:appointment|appt|apt|exam|visit|fitting|check ?-?up|one|booking|"
+    r"follow ?-?up)\b|\b(?:my|the) (?:contact lens |eye |vision )?(?:fitting|check ?-?up|follow ?-?up)\b",
     re.IGNORECASE,
 )
 _SAYS_NOTHING = frozenset({"next", "upcoming", "current", "eye", "existing", "scheduled", "an"})
 _ORDER = re.compile(
-    r"\b(?:(?:my|our|the|her|his|their|new|those|mis|(?:my )?(?:son|daughter|kid|child|husband|wife)'?s) "
-    r")*(?:(?:new|other|second|prescription|reading|"
-    r"computer|daily|monthly|trial|progressive|bifocal|kids'?|blue|black|rx|colored) )*"
-    r"(?:glasses|contacts|contact lens(?:es)?|lenses|frames|sunglasses|shades|specs|spectacles|readers|"
-    r"bifocals|progressives|lentes|gafas|anteojos)\b",
+    r"\b(?:(?:my|our|the|her|his|their|new|those|mis|(?:my )?(?:son|daughter|kid|child|husband|"
+    r"wife)'?s) )*(?:(?:new|other|second|prescription|reading|computer|daily|monthly|trial|progressive|"
+    r"bifocal|kids'?|blue|black|rx|colored) )*(?:glasses|contacts|contact lens(?:es)?|lenses|frames|"
+    r"sunglasses|shades|specs|spectacles|readers|bifocals|progressives|lentes|gafas|anteojos)\b",
     re.IGNORECASE,
 )
 _INSTEAD_OF = re.compile(r"(.*)\binstead of\b(.*)", re.IGNORECASE)
 _CHOICE = re.compile(
-    r"\b(?:the )?(?:(?:first|second|third|fourth|fifth|last|later|earlier|earliest|latest|other|next|1st|"
-    r"2nd|3rd|4th|middle)(?: (?:one|option|slot|time|choice))?"
-    r"|(?:option |number |no\.? |# ?)\d{1,2}|\d{1,2}(?:[:.]\d{2})?(?: ?[ap]m)?)\b|#\d\b",
+    r"\b(?:the )?(?:(?:first|second|third|fourth|fifth|last|later|earlier|earliest|latest|other|next|"
+    r"1st|2nd|3rd|4th|middle)(?: (?:one|option|slot|time|choice))?|(?:option |number |no\.? |"
+    r"# ?)\d{1,2}|\d{1,2}(?:[:.]\d{2})?(?: ?[ap]m)?)\b|#\d\b",
     re.IGNORECASE,
 )
 _EDGE_COURTESY = re.compile(
     r"^(?:(?:hi|hello|hey|hola|good (?:morning|afternoon|evening)|ok|okay|thanks|thank you|so|um|uh|"
-    r"quick question|just wondering|and|also|oh|but|"
-    r"there|yes|no|wait|actually|well|first|one more thing)\b[\s,.!:-]*)+|"
-    r"[\s,.!-]*(?:\b(?:thanks|thank you|thx|ty|gracias|please|pls)(?: so much| in advance)?[\s.!]*)+$",
+    r"quick question|just wondering|and|also|oh|but|there|yes|no|wait|actually|well|first|"
+    r"one more thing)\b[\s,.!:-]*)+|[\s,.!-]*(?:\b(?:thanks|thank you|thx|ty|gracias|please|"
+    r"pls)(?: so much| in advance)?[\s.!]*)+$",
     re.IGNORECASE,
 )
 _FILLERS_OF_ANSWER = re.compile(
     r"^(?:(?:i think|i guess|i'd like|i would like|i want|i need|it's|its|it is|that's|for|just|the one|"
-    r"probably|maybe|um|uh|let's do|lets do|make it|how about|"
-    r"can we do|could we do|what about|please|my|a|an|the|with|at|i'll take|ill take|give me|yes|ok|sure|"
-    r"to see|see|no)\b[\s,]*)+",
+    r"probably|maybe|um|uh|let's do|lets do|make it|how about|can we do|could we do|what about|please|"
+    r"my|a|an|the|with|at|i'll take|ill take|give me|yes|ok|sure|to see|see|no)\b[\s,]*)+",
     re.IGNORECASE,
 )
 LONGEST_ANSWER = 8

@@ -64,28 +64,26 @@ class Flag:
 
 
 _NEGATED = re.compile(
-    r"\b(?:no|not|without|never had|dont have|do not have|doesnt have|havent had|have not had|isnt|arent|"
-    r"wasnt|nothing like|free of|"
-    r"denies|sin|no tengo)(?: (?:any|a|the|more|really|new|sudden|real|actual|signs? of|other|much|"
-    r"having|severe|bad))*"
-    r" (?!(?:only|just|able|see|sure)\b)\w+(?: (?:loss|pains?|problems?|changes?|issues?|trouble|injury))?"
-    r"(?:(?: (?:or|nor|and no|ni|o))? (?:floaters?|flash(?:es)?|pain|redness|itch\w*|discharge|swelling|"
-    r"blurr\w*|loss))*"
+    r"\b(?:no|not|without|never had|dont have|do not have|doesnt have|havent had|have not had|isnt|"
+    r"arent|wasnt|nothing like|free of|denies|sin|no tengo)(?: (?:any|a|the|more|really|new|sudden|real|"
+    r"actual|signs? of|other|much|having|severe|bad))* (?!(?:only|just|able|see|sure)\b)\w+(?: (?:loss|"
+    r"pains?|problems?|changes?|issues?|trouble|injury))?(?:(?: (?:or|nor|and no|ni|o))? (?:floaters?|"
+    r"flash(?:es)?|pain|redness|itch\w*|discharge|swelling|blurr\w*|loss))*"
 )
 _OWN_NEGATION = re.compile(r"\b(?:no|not|cant|cannot|dont|wont|couldnt|without)\b")
 _LONG_AGO = re.compile(
     r"\b(?:(?:\d+|a|two|three|four|five|six|seven|ten|few|many|several|couple(?: of)?) (?:years?|yrs?|"
-    r"decades?) (?:ago|back)|last year|years ago|back in (?:19|20)\d\d|"
-    r"when i was (?:a |\d|little|young|in)|as a (?:kid|child|teen\w*)|hace \w+ anos?)\b"
+    r"decades?) (?:ago|back)|last year|years ago|back in (?:19|20)\d\d|when i was (?:a |\d|little|young|"
+    r"in)|as a (?:kid|child|teen\w*)|hace \w+ anos?)\b"
 )
 _AND_NOW = re.compile(
     r"\b(?:now|today|tonight|again|sudden\w*|just|since (?:yesterday|this|last night)|this (?:morning|"
     r"afternoon|evening|week)|yesterday|ahora|hoy|worse|worsening|started)\b"
 )
 _IN_GENERAL = re.compile(
-    r"\b(?:what (?:are|is) (?:the )?(?:symptoms?|signs?|cause)|(?:symptoms|signs) of|what causes|do you "
-    r"(?:treat|see people|handle)|difference between|"
-    r"risk (?:of|for)|is it true|should i worry if i ever|read (?:about|that)|brochure|article)\b"
+    r"\b(?:what (?:are|is) (?:the )?(?:symptoms?|signs?|cause)|(?:symptoms|signs) of|what causes|"
+    r"do you (?:treat|see people|handle)|difference between|risk (?:of|for)|is it true|"
+    r"should i worry if i ever|read (?:about|that)|brochure|article)\b"
 )
 _REAL_WORDS = frozenset(
     listed("""

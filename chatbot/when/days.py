@@ -330,8 +330,8 @@ def next_week(match: re.Match[str], today: date) -> Days:
 
 
 @reads(
-    r"(?:(?:the )?(?:rest|remainder) of )?(?:this|the|current) (?:current |same )?(?:working )?week(?! "
-    r"(?:of|beginning|starting|commencing)\b)",
+    r"(?:(?:the )?(?:rest|remainder) of )?(?:this|the|current) (?:current |"
+    r"same )?(?:working )?week(?! (?:of|beginning|starting|commencing)\b)",
     r"(?<=later in )week",
 )
 def this_week(match: re.Match[str], today: date) -> Days:

@@ -95,10 +95,10 @@ CLOCKS = tuple(
         r"\b(?P<hour>\d{1,2})\.(?P<minute>\d{2}) ?(?P<half>am|pm)?\b(?![./])",
         r"\b(?P<hour>\d{1,2})(?P<minute>\d{2}) ?(?P<half>am|pm)\b",
         r"\bhalf (?:past )?(?P<hour>\d{1,2}) ?(?P<half>am|pm)?\b(?P<half_past>)",
-        r"\b(?:1 |a )?(?P<past>quarter|\d{1,2}(?= minutes? )|5|10|15|20|25)(?: minutes?)? past "
-        r"(?P<hour>\d{1,2}) ?(?P<half>am|pm)?\b",
-        r"\b(?:1 |a )?(?P<till>quarter|\d{1,2}(?= minutes? )|15|20|25)(?: minutes?)? (?:to|until|before|of) "
-        r"(?P<hour>\d{1,2}|noon) ?(?P<half>am|pm)?\b",
+        r"\b(?:1 |a )?(?P<past>quarter|\d{1,2}(?= minutes? )|5|10|15|20|"
+        r"25)(?: minutes?)? past (?P<hour>\d{1,2}) ?(?P<half>am|pm)?\b",
+        r"\b(?:1 |a )?(?P<till>quarter|\d{1,2}(?= minutes? )|15|20|25)(?: minutes?)? (?:to|until|before|"
+        r"of) (?P<hour>\d{1,2}|noon) ?(?P<half>am|pm)?\b",
         r"\b(?:1 |a )?(?P<past>quarter) after (?P<hour>\d{1,2}) ?(?P<half>am|pm)?\b",
         r"\b(?P<hour>1[0-2]|0?\d) (?P<minute>[0-5]\d) ?(?P<half>am|pm)\b",
         r"\b(?P<hour>\d{1,2}) ?oclock ?(?P<half>am|pm)?(?: sharp)?\b",

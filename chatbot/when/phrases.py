@@ -25,12 +25,12 @@ _FREE = (
     r"availability|one)"
 )
 _SOONEST = re.compile(
-    r"\b(?:asap|a s a p|(?:as )?(?:soon|early|quick(?:ly)?) as (?:possible|you can|u can|i can|you "
-    r"could)|soonest|"
+    r"\b(?:asap|a s a p|(?:as )?(?:soon|early|quick(?:ly)?) as (?:possible|you can|u can|i can|"
+    r"you could)|soonest|"
     rf"(?:the |your |ur |at the |very )*(?:1st|next|earliest|soonest) {_FREE}(?: {_FREE})?|"
-    r"(?:the |your )?earliest(?: (?:you|u) (?:have|can|got))?|right away|immediately|"
-    r"any ?time|when ?ever|any (?:day|date|slot|one|of them)|no preference|"
-    r"(?:im |i am )?(?:flexible|easy)|doesnt matter|dont (?:care|mind)|first come)\b"
+    r"(?:the |your )?earliest(?: (?:you|u) (?:have|can|got))?|right away|immediately|any ?time|"
+    r"when ?ever|any (?:day|date|slot|one|of them)|no preference|(?:im |i am )?(?:flexible|easy)|"
+    r"doesnt matter|dont (?:care|mind)|first come)\b"
 )
 _WIDE_PARTS = (MORNING, AFTERNOON, EVENING)
 _ANY = r"(?:any |every |all )?"
@@ -39,8 +39,8 @@ _NO_HOUR = r"(?![\d:/%$]|st|nd|rd|th)\b(?! (?:days?|weeks?|months?|people|minute
 _HOUR = rf"(?P<hour>\d{{1,2}}){_NO_HOUR}"
 _MENTION = r"[DWP]\d+"
 _SPREAD = (
-    r"(?P<first>\d{1,2}|T\d+) ?(?:-|to|and|through|until) ?"
-    r"(?P<second>\d{1,2}|T\d+)(?![\d/]| (?:days|weeks|people))"
+    r"(?P<first>\d{1,2}|T\d+) ?(?:-|to|and|through|until) ?(?P<second>\d{1,2}|T\d+)(?![\d/]| (?:days|"
+    r"weeks|people))"
 )
 _HOUR_SPREADS = (
     rf"\b(?P<word>between|from|at|around|about|{_MENTION}),? {_SPREAD}",

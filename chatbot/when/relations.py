@@ -21,16 +21,14 @@ _REFUSED = (
     rf")?{_MENTION})?)"
 )
 _EXCEPT = (
-    r"not|never|except|excluding|besides|other than|without|avoid|anything but|"
-    r"(?:any|every)(?: ?day| ?time)?(?: at all)? but|any ?where but|but|"
-    r"(?:cant|cannot)(?: do| make| come)?|dont want|no(?! ?,)|nor|unable to (?:do|make)|instead of|"
-    r"rather than"
+    r"not|never|except|excluding|besides|other than|without|avoid|anything but|(?:any|every)(?: ?day|"
+    r" ?time)?(?: at all)? but|any ?where but|but|(?:cant|cannot)(?: do| make| come)?|dont want|"
+    r"no(?! ?,)|nor|unable to (?:do|make)|instead of|rather than"
 )
 _IS_OUT = (
-    r"(?:doesnt|dont|does not|do not|wont|will not|isnt|arent|not) "
-    r"(?:work|suit|good|possible|great|do|an option)|"
-    r"(?:is|are) (?:out|bad|no good|not good|not possible|impossible|difficult|busy|not great|too "
-    r"(?:early|late|soon))"
+    r"(?:doesnt|dont|does not|do not|wont|will not|isnt|arent|not) (?:work|suit|good|possible|great|do|"
+    r"an option)|(?:is|are) (?:out|bad|no good|not good|not possible|impossible|difficult|busy|"
+    r"not great|too (?:early|late|soon))"
 )
 PAST = "That day is past. Which day would suit you?"
 
@@ -231,8 +229,8 @@ def by_a_time(scan: Scan, match: re.Match[str]) -> str:
 
 
 @relates(
-    r"\b(?:around|about|round|near|approximately|approx|close to|circa|roughly|say|like|at around|at about) "
-    r"(?P<time>T\d+)",
+    r"\b(?:around|about|round|near|approximately|approx|close to|circa|roughly|say|like|at around|"
+    r"at about) (?P<time>T\d+)",
     r"(?P<time>T\d+) ?(?:ish|or so|or thereabouts|roughly|more or less)\b",
 )
 def around_a_time(scan: Scan, match: re.Match[str]) -> str:
