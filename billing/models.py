@@ -244,10 +244,6 @@ class Statement(models.Model):
         return f"statement {self.number}"
 
     @property
-    def is_visible(self) -> bool:
-        return self.state in {self.State.RENDERED, self.State.SENT}
-
-    @property
     def due_on(self) -> date:
         return self.as_of + self.PAY_WITHIN
 

@@ -1,31 +1,27 @@
 """Everything that is written about what is owed. Amounts are integer cents; a caller's are positive."""
 
-from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date
 from functools import partial
 from hashlib import sha256
-from itertools import groupby
-from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, F, Max, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Exists, F, OuterRef, QuerySet
 
 from billing import aging, pdf, statements, tasks
-from billing.models import BillingHold, LedgerEntry, Statement, StatementRun, StatementSkip
-from billing.statements import Planned, Preview, Skipped
+from billing.models import LedgerEntry, Statement, StatementRun, StatementSkip
+from billing.statements import Preview
 from eyecare import clock
 from eyecare.errors import Invalid, NotFound, Refusal
 from messaging import services as messaging
-from messaging.models import Message, OptOut
-from patients.models import Account, Consent, Patient
+from messaging.models import Message
+from patients.models import Account, Patient
 
 Kind = LedgerEntry.Kind
 State = Statement.State
 MOST_CENTS = 100_000_000
-RECENT = timedelta(days=14)
 CREDIT_KINDS = frozenset({Kind.ADJUSTMENT, Kind.INSURANCE, Kind.WRITE_OFF})
 
 
@@ -56,9 +52,6 @@ class RunUnderWay(Refusal):
 
 class WrongState(Refusal):
     code = "wrong_state"
-
-
-# The ledger
 
 
 def charge(
@@ -187,7 +180,7 @@ def _post(
         raise Invalid("The day of service cannot lie in the future.")
     try:
         with transaction.atomic():
-            lock_ledger(payer)
+            lock_ledger(payer.pk)
             return LedgerEntry.objects.create(
                 payer=payer,
                 patient=patient,
@@ -216,17 +209,14 @@ def _positive(amount_cents: int) -> int:
     return amount_cents
 
 
-def lock_ledger(*payers: Patient) -> None:
-    """Let one transaction at a time write these payers' ledgers, until it ends.
+def lock_ledger(*payers: UUID) -> None:
+    """Let one transaction at a time write the ledgers of these payers, given by their keys, until it ends.
 
     So an entry that is not on a statement was posted after the moment at which the statement was frozen.
     SQLite has one writer at a time anyway.
     """
-    wanted = [payer.pk for payer in payers]
-    list(Patient.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("pk").values("pk"))
-
-
-# Reading
+    rows = Patient.objects.select_for_update(no_key=True).filter(pk__in=payers)
+    list(rows.order_by("pk").values("pk"))
 
 
 def balance_cents(payer: Patient) -> int:
@@ -282,13 +272,10 @@ def why_not_to_tell(message: Message) -> str:
     return "" if told.exists() else "the statement is void"
 
 
-# Statement runs
-
-
 def preview(*, as_of: date, minimum_cents: int) -> Preview:
     """Return what a run would do now; changes nothing."""
     _check(as_of=as_of, minimum_cents=minimum_cents)
-    return _plan(_payers_until(as_of), as_of=as_of, minimum_cents=minimum_cents)
+    return statements.plan(as_of=as_of, minimum_cents=minimum_cents)
 
 
 def start_run(*, as_of: date, minimum_cents: int, actor: Account | None = None) -> StatementRun:
@@ -358,99 +345,18 @@ def _check(*, as_of: date, minimum_cents: int) -> None:
         raise Invalid("The smallest balance must be between nothing and a million dollars.")
 
 
-def _payers_until(as_of: date) -> dict[UUID, int]:
-    """Return every payer in the ledger with the balance of that day."""
-    totals = LedgerEntry.objects.until(as_of).order_by().values_list("payer").annotate(Sum("amount_cents"))
-    return dict(totals)
-
-
-def _plan(balances: dict[UUID, int], *, as_of: date, minimum_cents: int) -> Preview:
-    holds = dict(BillingHold.objects.on(clock.today()).values_list("payer", "reason"))
-    lately = set(Statement.objects.live().filter(as_of__gt=as_of - RECENT).values_list("payer", flat=True))
-    planned: list[Planned] = []
-    skipped: list[Skipped] = []
-    for payer in _reachable(as_of):
-        owed, delivery = balances[payer.pk], _delivery(payer)
-        reason = statements.skip_reason(
-            balance_cents=owed,
-            minimum_cents=minimum_cents,
-            hold=holds.get(payer.pk),
-            had_one_lately=payer.pk in lately,
-            delivery=delivery,
-        )
-        if reason is None and delivery:
-            planned.append(Planned(payer, owed, delivery))
-        elif reason:
-            skipped.append(Skipped(payer, owed, reason))
-    return Preview(as_of, minimum_cents, tuple(planned), tuple(skipped))
-
-
-def _reachable(as_of: date) -> QuerySet[Patient]:
-    """Return the payers in the ledger of that day with what they agreed to."""
-    newest = Consent.objects.filter(patient=OuterRef("pk")).order_by("-at", "-id").values("granted")
-    return Patient.objects.filter(
-        pk__in=LedgerEntry.objects.until(as_of).order_by().values("payer")
-    ).annotate(
-        texts=Subquery(newest.filter(kind=Consent.Kind.BILLING_TEXTS)[:1]),
-        emails=Subquery(newest.filter(kind=Consent.Kind.EMAIL)[:1]),
-        opted_out=Exists(OptOut.objects.filter(phone=OuterRef("phone"))),
-    )
-
-
-def _delivery(payer: Patient) -> Statement.Delivery | None:
-    if payer.phone and payer.texts and not payer.opted_out:  # type: ignore[attr-defined]
-        return Statement.Delivery.SMS
-    if payer.email and payer.emails:  # type: ignore[attr-defined]
-        return Statement.Delivery.EMAIL
-    return Statement.Delivery.PAPER if payer.address else None
-
-
 def _freeze_run(*, as_of: date, minimum_cents: int, actor: Account | None) -> StatementRun:
-    lock_ledger(*Patient.objects.filter(pk__in=_payers_until(as_of)).only("pk"))
-    plan = _plan(_payers_until(as_of), as_of=as_of, minimum_cents=minimum_cents)
+    lock_ledger(*statements.payers(as_of))
+    plan = statements.plan(as_of=as_of, minimum_cents=minimum_cents)
     if not plan.statements:
         raise NothingToSend("Nobody is due a statement for that day.")
     run = StatementRun.objects.create(as_of=as_of, minimum_cents=minimum_cents, created_by=actor)
-    Statement.objects.bulk_create(_frozen(run, plan.statements), batch_size=200)
+    Statement.objects.bulk_create(statements.freeze(run, plan.statements), batch_size=200)
     StatementSkip.objects.bulk_create(
         StatementSkip(run=run, payer=skip.payer, reason=skip.reason, balance_cents=skip.balance_cents)
         for skip in plan.skips
     )
     return run
-
-
-def _frozen(run: StatementRun, planned: Sequence[Planned]) -> list[Statement]:
-    ledgers = _ledgers(run.as_of)
-    last = _last_statements(run.as_of)
-    first = _next_number()
-    return [
-        Statement(
-            run=run,
-            payer=plan.payer,
-            number=f"S{number:07}",
-            as_of=run.as_of,
-            delivery=plan.delivery,
-            created_at=run.created_at,
-            **statements.figures(ledgers[plan.payer.pk], run.as_of, last.get(plan.payer.pk)),
-        )
-        for number, plan in enumerate(planned, start=first)
-    ]
-
-
-def _ledgers(as_of: date) -> dict[UUID, list[LedgerEntry]]:
-    """Return the entries of every payer, oldest first."""
-    entries = LedgerEntry.objects.until(as_of).select_related("patient").order_by("payer", "posted_at", "id")
-    return {payer: list(own) for payer, own in groupby(entries, key=attrgetter("payer_id"))}
-
-
-def _last_statements(as_of: date) -> dict[UUID, tuple[date, datetime]]:
-    before = Statement.objects.live().filter(as_of__lt=as_of).order_by("as_of")
-    return {payer: (day, moment) for payer, day, moment in before.values_list("payer", "as_of", "created_at")}
-
-
-def _next_number() -> int:
-    latest = Statement.objects.aggregate(latest=Max("number"))["latest"]
-    return int(latest[1:]) + 1 if latest else 1
 
 
 def _claim(run_id: UUID | str) -> Statement | None:

@@ -1,16 +1,25 @@
-"""What stands on a statement, and who gets none: calculated from the ledger, nothing is written here."""
+"""What stands on a statement, and who gets none: read from the ledger, nothing is written here."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
+from uuid import UUID
+
+from django.db.models import Exists, Max, OuterRef, QuerySet, Subquery, Sum
 
 from billing import aging
-from billing.models import LedgerEntry, Statement, StatementSkip
-from patients.models import Patient
+from billing.models import BillingHold, LedgerEntry, Statement, StatementRun, StatementSkip
+from eyecare import clock
+from messaging.models import OptOut
+from patients.models import Consent, Patient
 
 Reason = StatementSkip.Reason
+RECENT = timedelta(days=14)
+"""Who has had a statement in that time gets no other."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,53 @@ class Preview:
     @property
     def delivery_counts(self) -> list[tuple[str, int]]:
         return Counter(str(planned.delivery.label) for planned in self.statements).most_common()
+
+
+def payers(as_of: date) -> dict[UUID, int]:
+    """Return everybody in the ledger of a day, by their keys, with their balance."""
+    totals = LedgerEntry.objects.until(as_of).order_by().values_list("payer").annotate(Sum("amount_cents"))
+    return dict(totals)
+
+
+def plan(*, as_of: date, minimum_cents: int) -> Preview:
+    """Return who would get a statement now and who would not."""
+    balances = payers(as_of)
+    holds = dict(BillingHold.objects.on(clock.today()).values_list("payer", "reason"))
+    lately = set(Statement.objects.live().filter(as_of__gt=as_of - RECENT).values_list("payer", flat=True))
+    planned: list[Planned] = []
+    skipped: list[Skipped] = []
+    for payer in _with_consents(balances):
+        owed, delivery = balances[payer.pk], _delivery(payer)
+        reason = skip_reason(
+            balance_cents=owed,
+            minimum_cents=minimum_cents,
+            hold=holds.get(payer.pk),
+            had_one_lately=payer.pk in lately,
+            delivery=delivery,
+        )
+        if reason is None and delivery:
+            planned.append(Planned(payer, owed, delivery))
+        elif reason:
+            skipped.append(Skipped(payer, owed, reason))
+    return Preview(as_of, minimum_cents, tuple(planned), tuple(skipped))
+
+
+def freeze(run: StatementRun, planned: Iterable[Planned]) -> list[Statement]:
+    """Return the rows of a run, not saved yet, with the figures and lines of this moment."""
+    ledgers = _ledgers(run.as_of)
+    last = _last_statements(run.as_of)
+    return [
+        Statement(
+            run=run,
+            payer=plan.payer,
+            number=f"S{number:07}",
+            as_of=run.as_of,
+            delivery=plan.delivery,
+            created_at=run.created_at,
+            **figures(ledgers[plan.payer.pk], run.as_of, last.get(plan.payer.pk)),
+        )
+        for number, plan in enumerate(planned, start=_next_number())
+    ]
 
 
 def skip_reason(
@@ -117,3 +173,37 @@ def _line(entry: LedgerEntry) -> dict[str, Any]:
         "description": entry.description,
         "cents": entry.amount_cents,
     }
+
+
+def _with_consents(keys: Iterable[UUID]) -> QuerySet[Patient]:
+    """Return these payers with what they agreed to."""
+    newest = Consent.objects.filter(patient=OuterRef("pk")).order_by("-at", "-id").values("granted")
+    return Patient.objects.filter(pk__in=list(keys)).annotate(
+        texts=Subquery(newest.filter(kind=Consent.Kind.BILLING_TEXTS)[:1]),
+        emails=Subquery(newest.filter(kind=Consent.Kind.EMAIL)[:1]),
+        opted_out=Exists(OptOut.objects.filter(phone=OuterRef("phone"))),
+    )
+
+
+def _delivery(payer: Patient) -> Statement.Delivery | None:
+    if payer.phone and payer.texts and not payer.opted_out:  # type: ignore[attr-defined]
+        return Statement.Delivery.SMS
+    if payer.email and payer.emails:  # type: ignore[attr-defined]
+        return Statement.Delivery.EMAIL
+    return Statement.Delivery.PAPER if payer.address else None
+
+
+def _ledgers(as_of: date) -> dict[UUID, list[LedgerEntry]]:
+    """Return the entries of every payer, oldest first."""
+    entries = LedgerEntry.objects.until(as_of).select_related("patient").order_by("payer", "posted_at", "id")
+    return {payer: list(own) for payer, own in groupby(entries, key=attrgetter("payer_id"))}
+
+
+def _last_statements(as_of: date) -> dict[UUID, tuple[date, datetime]]:
+    before = Statement.objects.live().filter(as_of__lt=as_of).order_by("as_of")
+    return {payer: (day, moment) for payer, day, moment in before.values_list("payer", "as_of", "created_at")}
+
+
+def _next_number() -> int:
+    latest = Statement.objects.aggregate(latest=Max("number"))["latest"]
+    return int(latest[1:]) + 1 if latest else 1

@@ -94,7 +94,7 @@ def sweep_events() -> None:
 
 def _kept_checkout(*, payer: Patient, amount_cents: int | None, opened_by: Account | None) -> Checkout:
     with transaction.atomic():
-        billing.lock_ledger(payer)
+        billing.lock_ledger(payer.pk)
         amount = _payable(payer, amount_cents, by_staff=bool(opened_by and opened_by.is_staff))
         fresh = Checkout.objects.for_payer(payer).unpaid().filter(created_at__gt=clock.now() - REUSED_FOR)
         kept = fresh.filter(amount_cents=amount).first()
