@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 
@@ -18,7 +18,6 @@ from chatbot import when
 from chatbot.tools import (
     Argument,
     Card,
-    Choice,
     Effect,
     Misunderstood,
     NotFoundYet,
@@ -191,11 +190,11 @@ class SlotArgument(Argument[Slot]):
     depends_on = ("visit_type", "appointment", "provider", "location")
 
     def ask(self, situation: Situation) -> Question:
-        wish = _wish(situation.wish, situation) if situation.wish else None
-        slots = _search(situation).nearest(wish) if wish else spread(_search(situation).slots)
-        if not slots:
-            raise NotBookable(f"I find no free time for this. Please call us at {rules.phone_words()}.")
-        return Question("When would you like to come?", [self.choice(slot) for slot in slots])
+        search = _search(situation)
+        if situation.wish:
+            wish = _wish(situation.wish, situation)
+            return self._offer(_within(search, wish), wish)
+        return self._question("When would you like to come?", spread(search.slots))
 
     def read(self, text: str, situation: Situation) -> Slot | Options | NotFoundYet:
         if _visit_type(situation) is None:
@@ -206,19 +205,23 @@ class SlotArgument(Argument[Slot]):
         matching = search.matching(wish)
         if len(matching) == 1 and not wish.soonest:
             return matching[0]
-        if matching:
-            sentence = f"These times are free: {wish.describe()}." if wish.days else "These times are free."
-            return Options(f"{sentence} Which suits you?", self._choices(_best(matching, wish)), words)
-        return self._instead(search, wish, words)
+        offer = self._offer(search, wish)
+        return Options(offer.text, offer.choices, words)
 
-    def _instead(self, search: Search, wish: Wish, words: str) -> Options:
-        """Offer what comes nearest: with the same person, or else with anybody."""
-        slots = search.nearest(wish) or search.with_anybody().nearest(wish)
-        if not slots:
-            raise NotBookable(f"I find no free time for this. Please call us at {rules.phone_words()}.")
+    def _offer(self, search: Search, wish: Wish) -> Question:
+        """Return times as wished for; or else the nearest, with the same person or with anybody."""
+        matching = search.matching(wish)
+        if matching:
+            which = f": {wish.describe()}" if wish.days else ""
+            return self._question(f"These times are free{which}. Which suits you?", _best(matching, wish))
         whose = f" with {search.provider}" if search.provider else ""
         sentence = f"Nothing is free{whose} then ({wish.describe()}). These are the nearest times."
-        return Options(sentence, self._choices(slots), words)
+        return self._question(sentence, search.nearest(wish) or search.with_anybody().nearest(wish))
+
+    def _question(self, sentence: str, slots: Sequence[Slot]) -> Question:
+        if not slots:
+            raise NotBookable(f"I find no free time for this. Please call us at {rules.phone_words()}.")
+        return Question(sentence, [self.choice(slot) for slot in slots])
 
     def more(self, situation: Situation) -> Question:
         """Offer others: as well wished for where there are any, else the nearest.
@@ -230,13 +233,10 @@ class SlotArgument(Argument[Slot]):
         matching = _within(search, wish).matching(wish) if wish else search.slots
         if wish and wish.names_one_start:
             known |= {slot.key for slot in matching}
-        fresh = [slot for slot in matching if slot.key not in known]
+        fresh = _best([slot for slot in matching if slot.key not in known], wish)
         if wish and not fresh:
-            return Question("What about one of these?", self._choices(search.nearest(wish, without=known)))
-        return Question("What about one of these?", self._choices(_best(fresh, wish)))
-
-    def _choices(self, slots: Iterable[Slot]) -> list[Choice]:
-        return [self.choice(slot) for slot in slots]
+            fresh = search.nearest(wish, without=known)
+        return Question("What about one of these?", [self.choice(slot) for slot in fresh])
 
     def dump(self, value: Slot) -> str:
         return value.key

@@ -380,3 +380,15 @@ def test_a_closed_day_is_not_offered(say, okafor):
     reply = say("exam tuesday", book(visit_type="exam", slot="tuesday"))
     assert reply.text.startswith("Nothing is free then (Tuesday, March 3).")
     assert all("Mar 3" not in label for label in labels(reply))
+
+
+def test_another_office_is_looked_at_with_the_same_wish(say, okafor):
+    riverside = factories.LocationFactory(name="Riverside", address="9 Quay")
+    factories.WeeklyHoursFactory(provider=okafor, location=riverside, weekday=5)
+    say(
+        "exam thursday at 3 on main street",
+        book(visit_type="exam", slot="thursday at 3", location="main street"),
+    )
+    reply = say("or riverside", ("set", {"location": "riverside"}))
+    assert reply.text.startswith("Nothing is free then (Thursday, March 5, at 3:00 PM).")
+    assert labels(reply)[0] == "Sat, Mar 7 at 3:00 PM with Dr. Maya Okafor"
