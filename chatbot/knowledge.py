@@ -169,14 +169,12 @@ def _title(passage: Passage) -> str:
 
 
 def remove(document: Document) -> None:
-    """Take a document out of everything that is searched; nothing of it is found from now on."""
-    ids = [key for passage in document.passages.all() for key in _vector_ids(passage)]
+    """Take a document out of everything that is searched; nothing of it is found from now on.
+
+    Its vectors, which say nothing without the passages, follow within a sweep.
+    """
     document.passages.all().delete()
-    try:
-        for audience in Document.Audience.values:
-            Collection(audience).delete(ids)
-    except VectorsUnavailable:
-        logger.warning("%d vectors are left for the next sweep", len(ids))
+    knowledge_tasks.sweep_documents.delay_on_commit()
 
 
 def reindex_all() -> int:

@@ -1,6 +1,7 @@
 """The only file that knows sentence-transformers: MiniLM from its package, checked and offline."""
 
 import hashlib
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
@@ -28,9 +29,10 @@ class MiniLm:
         os.environ["HF_HUB_OFFLINE"] = os.environ["TRANSFORMERS_OFFLINE"] = "1"
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         from sentence_transformers import SentenceTransformer  # takes seconds: only in the host
-        from transformers.utils import logging
+        from transformers.utils.logging import disable_progress_bar
 
-        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        disable_progress_bar()  # type: ignore[no-untyped-call]
+        logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
         self._model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
         self.name = NAME
         self.sha256 = SHA256

@@ -66,9 +66,9 @@ class Lane(Generic[Engine]):
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish what is queued and end the thread."""
+        """End the thread after the request at hand; one that is still loading ends with the process."""
         self._jobs.put(None)
-        self._thread.join(timeout=10)
+        self._thread.join(timeout=2)
 
     def submit(self, work: "Work[Engine, Item]", *, seconds: float) -> "Job[Item]":
         """Queue a request; use it as an async context manager and iterate over it.

@@ -252,11 +252,12 @@ class GgufModel:
         piece = self._piece_cache[token]
         return piece.removeprefix(b" ") if is_first and self._adds_space else piece
 
-    def _read_piece(self, token: int) -> bytes:
-        room = 256
+    def _read_piece(self, token: int, room: int = 64) -> bytes:
         buffer = (ctypes.c_char * room)()
         size = llama_cpp.llama_token_to_piece(self._vocabulary, token, buffer, room, 0, False)
-        return buffer.raw[: max(size, 0)]
+        if size < 0:  # the room that it wants, negated; one piece of our own model is a whole command
+            return self._read_piece(token, -size)
+        return buffer.raw[:size]
 
     def _puts_a_space_first(self) -> bool:
         kind = llama_cpp.llama_vocab_type(self._vocabulary)

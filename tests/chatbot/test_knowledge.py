@@ -114,8 +114,12 @@ def test_a_deleted_document_is_gone_at_once_and_its_vectors_with_the_next_sweep(
     assert stored() == 0
 
 
-def test_a_removed_document_leaves_nothing(parking: Document) -> None:
-    knowledge.remove(parking)
+def test_a_removed_document_leaves_nothing(
+    parking: Document, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        knowledge.remove(parking)
+        assert knowledge.search("parking ramp", audience="staff") == []
     assert Passage.objects.count() == 0
     assert stored() == 0
 

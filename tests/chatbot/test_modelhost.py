@@ -20,7 +20,7 @@ from chatbot.modelhost.lane import Lane
 from chatbot.modelhost.llama import GgufModel, NothingFits, Prompt, PromptTooLong, Tally
 from tests.chatbot import serving
 from tests.chatbot.serving import PacedEngine, ask, health
-from tests.chatbot.tiny_gguf import write_tiny_gguf
+from tests.chatbot.tiny_gguf import LONG_PIECE, write_tiny_gguf
 
 SCHEMA = {
     "type": "object",
@@ -286,6 +286,10 @@ def test_with_a_key_set_nobody_is_served_without_it(tiny_gguf: Path) -> None:
         assert httpx.post(f"{url}/v1/embeddings", **asked).status_code == 401
         key = {"Authorization": "Bearer a key"}
         assert httpx.post(f"{url}/v1/embeddings", headers=key, **asked).status_code == 200
+
+
+def test_a_token_of_many_letters_is_said_whole(model: GgufModel) -> None:
+    assert model._piece(model._vocabulary_size - 1, is_first=True) == LONG_PIECE.encode()
 
 
 def test_control_tokens_in_what_a_patient_wrote_are_taken_out(model: GgufModel) -> None:

@@ -14,6 +14,7 @@ TEMPLATE = (
     "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
+LONG_PIECE = "long" * 40
 MARKS = ["<|user|>", "<|assistant|>", "<|system|>", "<|end|>"]
 
 
@@ -50,6 +51,7 @@ def _vocabulary(with_bytes: bool) -> list[tuple[str, gguf.TokenType]]:
         + [(mark, gguf.TokenType.CONTROL) for mark in MARKS]
         + [(f"<0x{byte:02X}>", kind) for byte in range(256)]
         + [(letter, gguf.TokenType.NORMAL) for letter in letters]
+        + [(LONG_PIECE, gguf.TokenType.USER_DEFINED)]
     )
 
 
