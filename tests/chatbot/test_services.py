@@ -1,8 +1,11 @@
 """Conversations: stored once, answered once, silent while a person has them, closed to others."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
 from chatbot import handoff, services
 from chatbot.models import ChatMessage, Conversation, Handoff
@@ -178,3 +181,31 @@ def test_interleaved_conversations_hold_no_foreign_word(practice: object) -> Non
         assert reply is not None
         said = "".join(ChatMessage.objects.filter(conversation=talk).values_list("text", flat=True))
         assert said.count("canary") == 1
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_ten_messages_at_once_are_all_answered_and_never_two_at_a_time(ana: Patient) -> None:
+    talk = services.begin(channel="web", patient=ana, account=ana.account)
+    overlaps: list[bool] = []
+    take, busy = Turn.take, threading.Lock()
+
+    def take_alone(turn: Turn) -> object:
+        overlaps.append(not busy.acquire(blocking=False))
+        try:
+            return take(turn)
+        finally:
+            busy.release()
+
+    def say(number: int) -> None:
+        try:
+            services.say(talk, f"hello {number}")
+        finally:
+            connection.close()
+
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(10) as threads:
+        patch.setattr(Turn, "take", take_alone)
+        list(threads.map(say, range(10)))
+    assert not any(overlaps)
+    assert not talk.messages.filter(author="patient", answered_at=None).exists()
+    assert talk.messages.filter(author="assistant").count() == len(overlaps)

@@ -1,10 +1,11 @@
 """Text messages: whose phone it is, how answers look, what a bare number answers."""
 
 from datetime import date
+from typing import Any
 
 import pytest
 
-from chatbot import delivery, prompt, services, sms
+from chatbot import delivery, prompt, sayings, services, sms
 from chatbot.backends.memory import ScriptedBackend
 from chatbot.commands import Command
 from chatbot.models import ChatMessage, Conversation
@@ -191,3 +192,15 @@ def test_a_long_answer_is_cut_at_a_sentence_and_red_flag_advice_is_not(practice:
     assert delivery.as_text(long) == "One short sentence."
     long.urgent = True
     assert delivery.as_text(long) == long.text.strip()
+
+
+def test_a_text_that_comes_in_is_answered_through_the_outbox(
+    ana: Patient, model: ScriptedBackend, django_capture_on_commit_callbacks: Any
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        came = messaging.receive(
+            provider_id="SM-in", sender=PHONE, recipient="+12125550100", body="I want to talk to a person"
+        )
+    came.refresh_from_db()
+    assert came.processed_at is not None
+    assert Message.objects.get(kind="reply").body == sayings.PERSON_COMES
