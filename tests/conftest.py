@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.cache import cache
 
 from eyecare import clock
+from messaging.backends import memory
 from patients.models import Account, Patient
 from practice.models import Location, Practice, Provider
 from tests import factories
@@ -34,6 +35,7 @@ def _eager_tasks() -> Iterator[None]:
 
     before = app.conf.task_always_eager
     app.conf.task_always_eager = True
+    memory.outbox.clear()
     yield
     app.conf.task_always_eager = before
     cache.clear()
