@@ -1,5 +1,6 @@
 """The desk's view of the assistant: who waits for a person, what was said, what it knows and watches for."""
 
+from functools import partial
 from typing import Any, cast
 
 from django import forms
@@ -19,6 +20,7 @@ from chatbot import handoff, knowledge, services
 from chatbot.models import ChatMessage, Conversation, Document, Handoff, RedFlag
 from eyecare.errors import Refusal
 from patients.models import Account
+from practice.desk import Kept, ReadOnly, RecordsReads, attempt
 
 THREAD_LIMIT = 200
 """Newest messages of a conversation that the desk is shown."""
@@ -40,7 +42,7 @@ class ReplyForm(forms.ModelForm):
 
 
 @admin.register(Conversation)
-class ConversationAdmin(ModelAdmin):
+class ConversationAdmin(RecordsReads, Kept):
     """Conversations: those that wait for a person first in the filter, each with its thread."""
 
     form = ReplyForm
@@ -48,15 +50,12 @@ class ConversationAdmin(ModelAdmin):
     list_filter = ("status", "is_urgent", "channel")
     list_select_related = ("patient", "taken_by")
     search_fields = ("patient__last_name", "patient__first_name", "patient__number", "phone")
-    fields = ("standing", "patient", "channel", "phone", "taken_by", "thread", "reply")
-    readonly_fields = ("standing", "patient", "channel", "phone", "taken_by", "thread")
+    fields = ("status", "is_urgent", "patient", "channel", "phone", "taken_by", "thread", "reply")
+    readonly_fields = ("status", "is_urgent", "patient", "channel", "phone", "taken_by", "thread")
     actions_detail = ("take", "end")
     date_hierarchy = "active_at"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
     @display(
@@ -74,7 +73,7 @@ class ConversationAdmin(ModelAdmin):
             (_speaker(said), f"{localtime(said.created_at):%b %-d, %H:%M}", said.text)
             for said in newest[::-1]
         )
-        return format_html_join("", "<p><strong>{}</strong> <small>{}</small><br>{}</p>", lines)
+        return format_html_join("", '<p class="mb-2"><strong>{}</strong> <small>{}</small><br>{}</p>', lines)
 
     def save_model(self, request: HttpRequest, obj: Conversation, form: Any, change: bool) -> None:
         """Say what was typed; nothing else of a conversation is edited by hand."""
@@ -90,17 +89,15 @@ class ConversationAdmin(ModelAdmin):
 
     @action(description="Take over", url_path="take", permissions=["change"])
     def take(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        try:
-            conversation = Conversation.objects.get(pk=object_id)
-            handoff.take(conversation=conversation, account=cast(Account, request.user))
-        except Refusal as refusal:
-            messages.error(request, refusal.sentence)
+        conversation, account = Conversation.objects.get(pk=object_id), cast(Account, request.user)
+        take = partial(handoff.take, conversation=conversation, account=account)
+        attempt(request, take, "It is yours. The assistant is silent now.")
         return _to(object_id)
 
     @action(description="Give back to the assistant", url_path="end", permissions=["change"])
     def end(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        handoff.end(conversation=Conversation.objects.get(pk=object_id))
-        messages.success(request, "The assistant answers again.")
+        conversation = Conversation.objects.get(pk=object_id)
+        attempt(request, partial(handoff.end, conversation=conversation), "The assistant answers again.")
         return _to(object_id)
 
 
@@ -113,22 +110,13 @@ def _to(conversation_id: str) -> HttpResponse:
 
 
 @admin.register(Handoff)
-class HandoffAdmin(ModelAdmin):
+class HandoffAdmin(ReadOnly):
     """What was asked of people, open ones first; the work itself is done in the conversation."""
 
     list_display = ("reason", "is_urgent", "open_conversation", "requested_at", "taken_by", "ended_at")
     list_filter = ("is_urgent", ("ended_at", admin.EmptyFieldListFilter), "requested_at")
     list_select_related = ("conversation__patient", "taken_by")
     search_fields = ("reason", "conversation__patient__last_name")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     @display(description="conversation")
     def open_conversation(self, asked: Handoff) -> SafeString:
@@ -137,7 +125,7 @@ class HandoffAdmin(ModelAdmin):
 
 
 @admin.register(RedFlag)
-class RedFlagAdmin(ModelAdmin):
+class RedFlagAdmin(Kept):
     """The red-flag list; nothing on it counts as the practice's own before a clinician signs it."""
 
     list_display = ("name", "level", "is_active", "approved_by", "approved_on")

@@ -98,7 +98,9 @@ def _by_email(email: str) -> Patient | Account:
 
 def _of(person: Patient | Account) -> Speaker:
     if isinstance(person, Patient):
-        return Speaker(person, person.account, str(person.phone))
+        # a child has no log-in: a parent opens their record
+        account = person.account or Account.objects.filter(patient__wards__patient=person).first()
+        return Speaker(person, account, str(person.phone))
     patient = next(iter(patients.patients_of(person)), None)
     return Speaker(patient, person, str(patient.phone) if patient else "")
 

@@ -10,6 +10,7 @@ from chatbot import services
 from chatbot.models import ChatMessage, Conversation, Document
 from messaging.models import Message
 from patients.models import Account, Patient
+from practice.models import AuditEvent
 from tests import factories
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("monday", "practice")]
@@ -104,3 +105,11 @@ def test_lists_need_few_queries_however_long_they_are(
         factories.DocumentFactory()
     with django_assert_max_num_queries(16):
         assert desk.get(reverse(f"admin:chatbot_{model}_changelist")).status_code == 200
+
+
+def test_reading_a_conversation_leaves_a_line_in_the_record(
+    desk: Client, talk: Conversation, dana: Account
+) -> None:
+    desk.get(page(talk))
+    read = AuditEvent.objects.filter(action="read", row=str(talk.pk))
+    assert [event.actor for event in read] == [str(dana.pk)]
