@@ -85,18 +85,17 @@ class AppointmentAdmin(RecordsReads, Kept):
     ]
     autocomplete_fields = ["patient", "visit_type", "provider", "location"]
     date_hierarchy = "starts_at"
-    ordering = ["-starts_at"]
-    fields = [
-        ("patient", "visit_type"),
-        ("provider", "location", "starts_at"),
-        "note",
-        "override_reason",
-        ("state", "ends_at", "channel", "created_at"),
-        "moved_from",
-    ]
+    fields = [("patient", "visit_type"), ("provider", "location"), "starts_at", "note", "override_reason"]
+    written_fields = [("state", "channel"), ("ends_at", "created_at"), "moved_from"]
     inlines = [EventInline, ReminderInline]
     actions = ["check_in_all", "complete_all", "no_show_all"]
     actions_detail = ["check_in", "complete", "confirm", "no_show", "cancel"]
+
+    def get_fields(self, request: HttpRequest, obj: Appointment | None = None) -> list[Any]:
+        return [*self.fields, *self.written_fields] if obj else self.fields
+
+    def get_inlines(self, request: HttpRequest, obj: Appointment | None) -> list[Any]:
+        return self.inlines if obj else []
 
     def get_readonly_fields(self, request: HttpRequest, obj: Appointment | None = None) -> list[str]:
         """Who comes for what is settled once it is booked; when it is over, only the note is open."""
@@ -105,6 +104,10 @@ class AppointmentAdmin(RecordsReads, Kept):
             return shown
         is_open = obj.state in CHANGEABLE
         return [*shown, "patient", "visit_type", *([] if is_open else ["provider", "location", "starts_at"])]
+
+    def get_ordering(self, request: HttpRequest) -> list[str]:
+        """A day to come reads from morning to evening, the whole diary from the newest back."""
+        return ["starts_at"] if DayFilter.parameter_name in request.GET else ["-starts_at"]
 
     def get_form(
         self, request: HttpRequest, obj: Appointment | None = None, **options: Any
@@ -176,7 +179,7 @@ class AppointmentAdmin(RecordsReads, Kept):
         icon="event_busy",
         variant=ActionVariant.DANGER,
         permissions=["step"],
-        dialog=asked("Cancel this appointment", "Cancel the appointment", ReasonDialog),
+        dialog=asked("Is this visit off?", "Yes, it is off", ReasonDialog),
     )
     def cancel(self, request: HttpRequest, form: ReasonDialog, object_id: str) -> HttpResponse:
         reason = form.cleaned_data["reason"]
@@ -248,10 +251,14 @@ class VisitTypeAdmin(Kept):
         ("name", "slug"),
         "also_called",
         "description",
-        ("minutes", "buffer_before_minutes", "buffer_after_minutes"),
-        ("may_dilate", "preparation"),
-        ("is_online", "minimum_notice_hours", "change_notice_hours", "horizon_days"),
+        "minutes",
+        ("buffer_before_minutes", "buffer_after_minutes"),
         "providers",
+        "may_dilate",
+        "preparation",
+        "is_online",
+        ("minimum_notice_hours", "change_notice_hours"),
+        "horizon_days",
     ]
 
 
@@ -262,7 +269,7 @@ class WeeklyHoursAdmin(ModelAdmin):
     list_select_related = ["provider", "location"]
     search_fields = ["provider__last_name", "provider__first_name"]
     autocomplete_fields = ["provider", "location"]
-    fields = [("provider", "location"), ("weekday", "starts_at", "ends_at")]
+    fields = [("provider", "location"), "weekday", ("starts_at", "ends_at")]
 
 
 @admin.register(ScheduleException)

@@ -36,7 +36,7 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 _PAGE = [OpenApiParameter("limit", int), OpenApiParameter("offset", int)]
 
 
-class ChoiceSerializer(serializers.Serializer[Any]):
+class NamedSerializer(serializers.Serializer[Any]):
     """A provider or a location: enough to show it and to search by it."""
 
     id = serializers.IntegerField()
@@ -47,8 +47,15 @@ class SlotSerializer(serializers.Serializer[Slot]):
     key = serializers.CharField(help_text="Give it back to book or move to this slot.")
     starts_at = serializers.DateTimeField()
     ends_at = serializers.DateTimeField()
-    provider = ChoiceSerializer()
-    location = ChoiceSerializer()
+    provider = NamedSerializer()
+    location = NamedSerializer()
+
+
+class SlotPageSerializer(serializers.Serializer[Any]):
+    count = serializers.IntegerField()
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+    results = SlotSerializer(many=True)
 
 
 class VisitTypeSerializer(serializers.ModelSerializer[VisitType]):
@@ -59,8 +66,8 @@ class VisitTypeSerializer(serializers.ModelSerializer[VisitType]):
 
 class AppointmentSerializer(serializers.ModelSerializer[Appointment]):
     visit_type = serializers.CharField(source="visit_type.slug", read_only=True)
-    provider = ChoiceSerializer(read_only=True)
-    location = ChoiceSerializer(read_only=True)
+    provider = NamedSerializer(read_only=True)
+    location = NamedSerializer(read_only=True)
     moved_from = serializers.UUIDField(source="moved_from_id", read_only=True, allow_null=True)
 
     class Meta:
@@ -120,7 +127,7 @@ class SlotsView(APIView):
 
     permission_classes = [HasPatient]
 
-    @extend_schema(parameters=[SearchSerializer, *_PAGE], responses=SlotSerializer(many=True))
+    @extend_schema(parameters=[SearchSerializer, *_PAGE], responses=SlotPageSerializer)
     def get(self, request: Request) -> Response:
         search = _read(SearchSerializer, request.query_params)
         found = services.find_slots(**search, patient=_patient(request))
