@@ -190,9 +190,8 @@ class SlotArgument(Argument[Slot]):
     depends_on = ("visit_type", "appointment", "provider", "location")
 
     def ask(self, situation: Situation) -> Question:
-        search = _search(situation)
-        if situation.wish:
-            wish = _wish(situation.wish, situation)
+        search, wish = _search(situation), _wish_in(situation.wish, situation)
+        if wish:
             return self._offer(_within(search, wish), wish)
         return self._question("When would you like to come?", spread(search.slots))
 
@@ -229,7 +228,7 @@ class SlotArgument(Argument[Slot]):
         A wish for one start has been offered, or refused, when others are asked for.
         """
         search, known = _search(situation), {choice.key for choice in situation.offered}
-        wish = _wish(situation.wish, situation) if situation.wish else None
+        wish = _wish_in(situation.wish, situation)
         matching = _within(search, wish).matching(wish) if wish else search.slots
         if wish and wish.names_one_start:
             known |= {slot.key for slot in matching}
@@ -403,7 +402,7 @@ def _wish(said: str, situation: Situation) -> Wish:
     moving = situation.filled.get("appointment")
     reference = moving.starts_at.astimezone(zone) if moving else None
     now = situation.context.now.astimezone(zone)
-    wishes = [when.read(piece, now, reference) for piece in said.split(_THEN)]
+    wishes = [when.read(_WITH_WHOM.sub("", piece), now, reference) for piece in said.split(_THEN)]
     if reference and not _names_days(wishes[0]):
         wishes.insert(0, Wish(zone, days=(Days(reference.date(), reference.date()),)))
     return functools.reduce(_changed, wishes)
@@ -411,6 +410,9 @@ def _wish(said: str, situation: Situation) -> Wish:
 
 _THEN = "; "
 """Between what was said of the time in one turn and in the next."""
+
+_WITH_WHOM = re.compile(r"(?<=[AP]M) with .*")
+"""The end of a slot's label: a Dr. May is no month."""
 
 
 def _with_earlier_words(text: str, situation: Situation) -> str:

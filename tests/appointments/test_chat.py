@@ -182,6 +182,16 @@ def test_a_wish_for_somebody_is_kept(say, chen):
     assert all("Chen" in label for label in labels(reply))
 
 
+def test_a_providers_name_is_not_read_as_a_month(say, exam, okafor, main_street):
+    april = factories.ProviderFactory(first_name="April", last_name="May", locations=[main_street])
+    factories.WeeklyHoursFactory(provider=april, location=main_street, weekday=3)
+    exam.providers.set([april])
+    say("exam thursday", book(visit_type="exam", slot="thursday"))
+    say("the first one")
+    reply = say("rather at 11", ("set", {"slot": "at 11"}))
+    assert "Thursday, March 5 at 11:00 AM with Dr. April May" in reply.text
+
+
 def test_a_slip_of_the_pen_in_a_name_is_forgiven(say, chen):
     reply = say(
         "exam with okafer tuesday at 9", book(visit_type="exam", provider="okafer", slot="tuesday at 9")
