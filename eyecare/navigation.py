@@ -46,6 +46,7 @@ UNFOLD = {
                     _item("Conversations", "forum", "chatbot.conversation"),
                     _item("Waiting for a person", "support_agent", "chatbot.handoff"),
                     _item("Messages", "sms", "messaging.message"),
+                    _item("Texts from patients", "mark_chat_unread", "messaging.inboundtext"),
                 ],
             },
             {
@@ -59,6 +60,7 @@ UNFOLD = {
             {
                 "title": "Money",
                 "items": [
+                    _item("Balances", "account_balance_wallet", "billing.payer"),
                     _item("Statement runs", "receipt_long", "billing.statementrun"),
                     _item("Statements", "draft", "billing.statement"),
                     _item("Ledger", "account_balance", "billing.ledgerentry"),

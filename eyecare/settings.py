@@ -10,11 +10,12 @@ from environs import Env
 from eyecare.navigation import UNFOLD  # noqa: F401 - read by django-unfold
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = BASE_DIR / "var"
-"""Everything that a running system writes, in development: database, queue, vectors, uploads."""
 
 env = Env(eager=False)
 env.read_env(BASE_DIR / ".env", recurse=False)
+
+VAR_DIR = Path(env.str("VAR_DIR", str(BASE_DIR / "var"))).absolute()
+"""Everything that a running system writes, in development: database, queue, vectors, uploads."""
 
 DEBUG = env.bool("DEBUG", False)
 DEMO = env.bool("DEMO", False)

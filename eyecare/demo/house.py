@@ -7,6 +7,7 @@ from appointments.models import ReminderRule, ScheduleException, VisitType, Week
 from eyecare import clock
 from practice.models import Location, Notice, OpeningHours, Practice, Provider, Weekday
 
+TIME_ZONE = "America/New_York"
 WEEKDAYS = range(Weekday.MONDAY, Weekday.SATURDAY)
 TUESDAY_AND_THURSDAY = (Weekday.TUESDAY, Weekday.THURSDAY)
 
@@ -47,7 +48,7 @@ def _practice() -> None:
         phone="+12125550100",
         email="frontdesk@harbor.example",
         emergency_phone="+12125550199",
-        time_zone="America/New_York",
+        time_zone=TIME_ZONE,
     )
     Notice.objects.create(
         title="New at Riverside: retinal photographs",

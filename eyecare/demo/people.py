@@ -3,9 +3,7 @@
 import random
 from datetime import date, timedelta
 
-from django.contrib.auth.models import Group, Permission
-
-from eyecare import cast, clock
+from eyecare import cast, clock, roles
 from messaging.models import OptOut
 from patients.models import Account, Consent, Patient, Proxy
 
@@ -18,16 +16,6 @@ LAST_NAMES = (
     "Quist Rossi Singh Turner Ueda Vance Weiss Xu Young Zielinski"
 ).split()
 TOWNSFOLK = 140
-FRONT_DESK_APPS = (
-    "practice",
-    "patients",
-    "appointments",
-    "orders",
-    "messaging",
-    "chatbot",
-    "billing",
-    "payments",
-)
 
 
 def build(dice: random.Random) -> list[Patient]:
@@ -51,19 +39,7 @@ def _staff(member: cast.Member) -> None:
         is_superuser=member.role == "admin",
     )
     if member.role != "admin":
-        account.groups.add(_group(member.role))
-
-
-def _group(role: str) -> Group:
-    """Return the group of this part: the front desk runs the day, the manager runs statements too."""
-    group, made = Group.objects.get_or_create(name=role.replace("_", " "))
-    if made:
-        allowed = Permission.objects.filter(content_type__app_label__in=FRONT_DESK_APPS)
-        allowed = allowed.exclude(codename__startswith="delete_")
-        if role == "front_desk":
-            allowed = allowed.exclude(codename__regex=r"^(add|change)_(statement|statementrun|account)$")
-        group.permissions.set(allowed)
-    return group
+        account.groups.add(roles.group(member.role.replace("_", " ")))
 
 
 def _patient(member: cast.Member, number: str) -> None:

@@ -3,14 +3,17 @@
 import json
 import random
 from argparse import ArgumentParser
+from contextlib import nullcontext
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from appointments.models import Appointment
 from billing.models import LedgerEntry
-from eyecare import cast
+from eyecare import cast, clock
 from eyecare.demo import diary, house, people, records
 from orders.models import Order
 from patients.models import Patient
@@ -24,16 +27,21 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--cast", action="store_true", help="print the cast and what is expected of each")
+        parser.add_argument(
+            "--now", type=_moment, help="load it as of then, 2026-03-02T09:00 on the practice's wall"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["cast"]:
-            self._print_cast()
-            return
-        if Practice.objects.exists() and not Patient.objects.filter(email=cast.PATIENTS[0].email).exists():
-            raise CommandError(
-                "This database holds a practice already. The demo is loaded into an empty one only."
-            )
+        with clock.frozen_at(options["now"]) if options["now"] else nullcontext():
+            if options["cast"]:
+                self._print_cast()
+            else:
+                self._load_once()
+
+    def _load_once(self) -> None:
         if Practice.objects.exists():
+            if not Patient.objects.filter(email=cast.PATIENTS[0].email).exists():
+                raise CommandError("This database holds a practice already. The demo needs an empty one.")
             self.stdout.write("The demo practice is there already.")
             return
         with transaction.atomic():
@@ -54,6 +62,10 @@ class Command(BaseCommand):
             raise CommandError("The demo practice is not loaded: run `manage.py demo_data` first.")
         parts = {role: _part(member) for role, member in cast.MEMBERS.items()}
         self.stdout.write(json.dumps(parts, indent=2, ensure_ascii=False))
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(house.TIME_ZONE))
 
 
 def _part(member: cast.Member) -> dict[str, Any]:

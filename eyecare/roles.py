@@ -1,0 +1,114 @@
+"""What each part of the staff may do; a practice changes it later under Groups in the admin."""
+
+from django.contrib.auth.models import Group, Permission
+
+FRONT_DESK = {
+    "practice.view_practice",
+    "practice.view_location",
+    "practice.view_openinghours",
+    "practice.view_provider",
+    "practice.view_notice",
+    "practice.add_notice",
+    "practice.change_notice",
+    "patients.view_account",
+    "patients.view_patient",
+    "patients.add_patient",
+    "patients.change_patient",
+    "patients.view_proxy",
+    "patients.add_proxy",
+    "patients.change_proxy",
+    "patients.view_consent",
+    "patients.add_consent",
+    "appointments.view_appointment",
+    "appointments.add_appointment",
+    "appointments.change_appointment",
+    "appointments.view_appointmentevent",
+    "appointments.view_reminder",
+    "appointments.view_visittype",
+    "appointments.view_weeklyhours",
+    "appointments.view_scheduleexception",
+    "appointments.view_reminderrule",
+    "orders.view_prescription",
+    "orders.add_prescription",
+    "orders.view_order",
+    "orders.add_order",
+    "orders.change_order",
+    "orders.view_stagechange",
+    "messaging.view_message",
+    "messaging.change_message",
+    "messaging.view_inboundtext",
+    "messaging.view_optout",
+    "messaging.add_optout",
+    "chatbot.view_conversation",
+    "chatbot.change_conversation",
+    "chatbot.view_handoff",
+    "chatbot.view_document",
+    "billing.view_payer",
+    "billing.view_ledgerentry",
+    "billing.add_ledgerentry",
+    "billing.view_statement",
+    "billing.view_billinghold",
+    "billing.add_billinghold",
+    "billing.change_billinghold",
+}
+"""The day: people, diary, orders, conversations, payments taken at the desk. The set-up is only read."""
+
+MANAGER = FRONT_DESK | {
+    "practice.change_practice",
+    "practice.add_location",
+    "practice.change_location",
+    "practice.add_openinghours",
+    "practice.change_openinghours",
+    "practice.delete_openinghours",
+    "practice.add_provider",
+    "practice.change_provider",
+    "practice.delete_notice",
+    "practice.view_auditevent",
+    "appointments.add_visittype",
+    "appointments.change_visittype",
+    "appointments.add_weeklyhours",
+    "appointments.change_weeklyhours",
+    "appointments.delete_weeklyhours",
+    "appointments.add_scheduleexception",
+    "appointments.change_scheduleexception",
+    "appointments.delete_scheduleexception",
+    "appointments.add_reminderrule",
+    "appointments.change_reminderrule",
+    "messaging.view_template",
+    "messaging.add_template",
+    "messaging.change_template",
+    "messaging.delete_template",
+    "chatbot.view_redflag",
+    "chatbot.add_redflag",
+    "chatbot.change_redflag",
+    "chatbot.add_document",
+    "chatbot.change_document",
+    "chatbot.delete_document",
+    "billing.view_statementrun",
+    "billing.add_statementrun",
+    "billing.view_statementskip",
+    "payments.view_checkout",
+    "payments.view_paymentevent",
+}
+"""The front desk's work, statement runs, the set-up and the record. Log-ins and groups stay the admin's:
+whoever may change a log-in may give themselves every right."""
+
+ROLES = {"front desk": FRONT_DESK, "manager": MANAGER}
+
+
+def group(name: str) -> Group:
+    """Return the group of this role; its rights are set when it is made, and are the practice's own then."""
+    role, made = Group.objects.get_or_create(name=name)
+    if made:
+        role.permissions.set(_permissions(ROLES[name]))
+    return role
+
+
+def _permissions(names: set[str]) -> list[Permission]:
+    """Return the permissions that are meant; LookupError for one that no model has."""
+    apps = {name.partition(".")[0] for name in names}
+    rows = Permission.objects.filter(content_type__app_label__in=apps).select_related("content_type")
+    by_name = {f"{row.content_type.app_label}.{row.codename}": row for row in rows}
+    if unknown := names - by_name.keys():
+        raise LookupError(f"No such permissions: {', '.join(sorted(unknown))}")
+    return [by_name[name] for name in names]
