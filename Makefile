@@ -13,7 +13,7 @@ ifeq ($(wildcard .env),)
 export DEMO ?= 1
 endif
 
-.PHONY: run test check stack bench model browser clean
+.PHONY: run test check stack bench model browser drill clean
 
 run: .venv/.runs ## the demo practice on http://127.0.0.1:8000
 	@$(BIN)/python manage.py start
@@ -23,6 +23,9 @@ test: .venv/.tests ## the whole suite: on SQLite, and on PostgreSQL and Redis wh
 
 browser: .venv/.tests ## the tests that drive Chromium
 	@$(BIN)/python -m pytest -m browser tests/browser
+
+drill: .venv/.tests ## the tests that kill programs of a running portal
+	@$(BIN)/python -m pytest -m drill tests/drills
 
 check: .venv/.tests ## style, types, import rules
 	$(BIN)/ruff check .

@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _pytest(arguments: list[str], servers: dict[str, str]) -> int:
-    marks = [] if "-m" in arguments else ["-m", "not browser"]
+    marks = [] if "-m" in arguments else ["-m", "not browser and not drill"]
     return subprocess.call([*PYTEST, *marks, *arguments], env=os.environ | servers)
 
 
