@@ -60,9 +60,10 @@ def word_edges(said: str) -> list[tuple[int, int]]:
 
 
 def trim(span: str) -> str:
-    """Return the span without the punctuation around it, which the grammar never writes."""
-    edges = word_edges(prompt.normalise(span))
-    return prompt.normalise(span)[edges[0][0] : edges[-1][1]] if edges else ""
+    """Return the span without the punctuation around it, which the grammar hardly ever writes."""
+    said = prompt.normalise(span)
+    edges = [edge for edge in word_edges(said) if any(map(str.isalnum, said[slice(*edge)]))]
+    return said[edges[0][0] : edges[-1][1]] if edges else ""
 
 
 def _is_run_of_words(span: str, said: str, edges: list[tuple[int, int]]) -> bool:

@@ -1,5 +1,6 @@
-"""The training loop: bf16 autocast on the CPU, AdamW, a cosine per stage, checkpoints to resume from."""
+"""The training loop: bf16 autocast on the CPU, Muon, a cosine per stage, checkpoints to resume from."""
 
+import itertools
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,8 @@ from finetune.batches import Batch, Encoded, batches, mix
 from finetune.model import CommandModel, Shape
 from finetune.recipe import Recipe, Stage
 
+Optimizers = list[torch.optim.Optimizer]
+
 CHECKPOINT_EVERY = 250
 REPORT_EVERY = 50
 
@@ -24,12 +27,12 @@ class Checkpoint:
 
     path: Path
 
-    def save(self, model: CommandModel, optimizer: torch.optim.Optimizer, *, stage: str, step: int) -> None:
+    def save(self, model: CommandModel, optimizers: Optimizers, *, stage: str, step: int) -> None:
         """Write to a temporary name first, so that a power cut leaves the earlier checkpoint whole."""
         state = {
             "shape": asdict(model.shape),
             "model": model.state_dict(),
-            "optimizer": optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in optimizers],
             "stage": stage,
             "step": step,
         }
@@ -37,12 +40,12 @@ class Checkpoint:
         torch.save(state, unfinished)
         unfinished.replace(self.path)
 
-    def load(self) -> tuple[CommandModel, dict[str, object], str, int]:
-        """Return the model, the optimizer's state, and the stage and step that were reached."""
+    def load(self) -> tuple[CommandModel, list[dict[str, object]], str, int]:
+        """Return the model, the optimizers' states, and the stage and step that were reached."""
         state = torch.load(self.path, weights_only=True)
         model = CommandModel(Shape(**state["shape"]))
         model.load_state_dict(state["model"])
-        return model, state["optimizer"], state["stage"], state["step"]
+        return model, state["optimizers"], state["stage"], state["step"]
 
 
 def train(
@@ -56,40 +59,51 @@ def train(
     """Run the recipe's stages one after the other; go on from the checkpoint where there is one."""
     torch.manual_seed(recipe.seed)
     torch.set_num_threads(recipe.threads)
-    model, optimizer, reached_stage, reached_step = _start(recipe, vocabulary, checkpoint)
+    model, optimizers, reached_stage, reached_step = _start(recipe, vocabulary, checkpoint)
     names = [stage.name for stage in recipe.stages]
     first = names.index(reached_stage) if reached_stage in names else 0
     for position, stage in enumerate(recipe.stages[first:], first):
         step = reached_step if stage.name == reached_stage else 0
         examples = mix(own, public, own_share=stage.own_share, seed=recipe.seed + position * 1000 + step)
-        run_stage(model, optimizer, stage, examples, recipe=recipe, checkpoint=checkpoint, first_step=step)
+        run_stage(model, optimizers, stage, examples, recipe=recipe, checkpoint=checkpoint, first_step=step)
     return model
 
 
 def _start(
     recipe: Recipe, vocabulary: int, checkpoint: Checkpoint
-) -> tuple[CommandModel, torch.optim.AdamW, str, int]:
+) -> tuple[CommandModel, Optimizers, str, int]:
     if not checkpoint.path.exists():
         model = CommandModel(Shape(**{**asdict(recipe.shape), "vocabulary": vocabulary}))
-        return model, new_optimizer(model), "", 0
-    model, state, stage, step = checkpoint.load()
-    optimizer = new_optimizer(model)
-    optimizer.load_state_dict(state)
+        return model, new_optimizers(model), "", 0
+    model, states, stage, step = checkpoint.load()
+    optimizers = new_optimizers(model)
+    for optimizer, state in zip(optimizers, states, strict=True):
+        optimizer.load_state_dict(state)
     print(f"Going on from {checkpoint.path}: {stage}, step {step}", flush=True)
-    return model, optimizer, stage, step
+    return model, optimizers, stage, step
 
 
-def new_optimizer(model: CommandModel) -> torch.optim.AdamW:
-    """AdamW that shrinks the matrices but not the norms."""
-    matrices = [parameter for parameter in model.parameters() if parameter.dim() > 1]
+def new_optimizers(model: CommandModel) -> Optimizers:
+    """Muon for the layers' matrices, AdamW for the embeddings and the norms.
+
+    Muon (Jordan et al. 2024) makes each step's update orthogonal and needs fewer tokens than AdamW;
+    scaled as in Liu et al. 2025 (arXiv 2502.16982), both take the same learning rate.
+    """
+    matrices = [parameter for parameter in model.blk.parameters() if parameter.dim() == 2]
     norms = [parameter for parameter in model.parameters() if parameter.dim() == 1]
-    groups = [{"params": matrices, "weight_decay": 0.05}, {"params": norms, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), fused=True)
+    rest = [
+        {"params": [model.token_embd.weight], "weight_decay": 0.05},
+        {"params": norms, "weight_decay": 0.0},
+    ]
+    return [
+        torch.optim.Muon(matrices, lr=0.0, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(rest, lr=0.0, betas=(0.9, 0.98), fused=True),
+    ]
 
 
 def run_stage(
     model: CommandModel,
-    optimizer: torch.optim.AdamW,
+    optimizers: Optimizers,
     stage: Stage,
     examples: Iterator[Encoded],
     *,
@@ -105,18 +119,19 @@ def run_stage(
     progress = Progress(stage)
     losses: list[float] = []
     for step in range(first_step, stage.steps):
-        _set_learning_rate(optimizer, stage, step)
+        _set_learning_rate(optimizers, stage, step)
         batch = next(feed)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             loss = batch_loss(model, hidden(batch.ids), batch)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        for optimizer in optimizers:
+            optimizer.step()
+        model.zero_grad(set_to_none=True)
         losses.append(loss.item())
         progress.report(step + 1, losses, batch)
         if checkpoint and ((step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == stage.steps):
-            checkpoint.save(model, optimizer, stage=stage.name, step=step + 1)
+            checkpoint.save(model, optimizers, stage=stage.name, step=step + 1)
     return losses
 
 
@@ -129,12 +144,12 @@ def batch_loss(model: CommandModel, hidden: Tensor, batch: Batch) -> Tensor:
     return (losses * weights).sum() / weights.sum()
 
 
-def _set_learning_rate(optimizer: torch.optim.Optimizer, stage: Stage, step: int) -> None:
+def _set_learning_rate(optimizers: Optimizers, stage: Stage, step: int) -> None:
     """Linear warm-up, then half a cosine down to a twentieth."""
     warm = min(1.0, (step + 1) / stage.warmup)
     done = max(0.0, (step - stage.warmup) / max(1, stage.steps - stage.warmup))
     share = 0.05 + 0.95 * (1 + math.cos(math.pi * done)) / 2
-    for group in optimizer.param_groups:
+    for group in itertools.chain.from_iterable(optimizer.param_groups for optimizer in optimizers):
         group["lr"] = stage.learning_rate * warm * share
 
 

@@ -107,8 +107,13 @@ class Writer:
         return self.question() if name == "ask_practice" else self.clause("requests", name, name)
 
     def question(self) -> Clause:
+        """Return a question; now and then it begins or goes on as it was not written."""
         topic = self.chance.choice(list(frames()["questions"]))
         asked = self.clause("questions", topic, "ask_practice").text
+        if self.likely(0.12):
+            asked = f"{self.fill('{question_head}')} {asked}"
+        if self.likely(0.22):
+            asked = f"{asked} {self.fill('{question_tail}')}"
         return Clause((Piece(asked, "question"),), "ask_practice")
 
     def likely(self, probability: float) -> bool:

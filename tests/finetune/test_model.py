@@ -12,7 +12,7 @@ from finetune.model import CommandModel
 from finetune.quantize import Runtime, quantize
 from finetune.recipe import Recipe, Stage
 from finetune.tasks import TOOLS
-from finetune.train import Checkpoint, new_optimizer, run_stage, train
+from finetune.train import Checkpoint, new_optimizers, run_stage, train
 
 STAGE = Stage(
     "only", steps=20, learning_rate=5e-3, own_share=1.0, prompt_weight=0.1, warmup=2, batch_tokens=512
@@ -27,7 +27,7 @@ def tiny(model) -> Recipe:
 def test_twenty_steps_reduce_the_loss(model, tiny, tokenizer, examples):
     encoded = batches.encode(examples, tokenizer, context=256)
     stream = batches.mix(encoded, [], own_share=1.0, seed=1)
-    losses = run_stage(model, new_optimizer(model), STAGE, stream, recipe=tiny)
+    losses = run_stage(model, new_optimizers(model), STAGE, stream, recipe=tiny)
     assert len(losses) == 20
     assert sum(losses[-3:]) < 0.85 * sum(losses[:3])
 
