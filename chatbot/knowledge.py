@@ -185,8 +185,11 @@ def reindex_all() -> int:
 def sweep() -> int:
     """Index what changed, and repair what Chroma lost; returns how many documents were indexed.
 
-    Raises like `index`; what was not done is found again by the next sweep.
+    Raises like `index`; what was not done is found again by the next sweep. The words of every
+    document are written first, so that they are found while vectors cannot be had.
     """
+    for document in Document.objects.stale():
+        _write_passages(document)
     reconcile()
     return sum(1 for document in Document.objects.stale() if index(document) >= 0)
 

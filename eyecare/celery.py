@@ -1,11 +1,15 @@
 """The Celery application: every task of the house is found from here."""
 
+import logging
 import os
 from typing import Any
 
 from celery import Celery
 from celery.contrib.django.task import DjangoTask
 from django.db import transaction
+from kombu.exceptions import OperationalError
+
+logger = logging.getLogger(__name__)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "eyecare.settings")
 
@@ -19,7 +23,10 @@ class Nudge(DjangoTask):
 
     def delay_on_commit(self, *args: Any, **kwargs: Any) -> None:
         def nudge() -> None:  # a plain function: Django names it when it logs its failure
-            self.delay(*args, **kwargs)
+            try:
+                self.delay(*args, **kwargs)
+            except OperationalError:
+                logger.warning("%s was not nudged: the queue cannot be reached", self.name)
 
         transaction.on_commit(nudge, robust=True)
 

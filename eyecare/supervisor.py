@@ -1,6 +1,7 @@
 """The programs of a running portal, all under one roof: started together, stopped together."""
 
 import os
+import shlex
 import socket
 import sys
 from collections.abc import Iterable
@@ -23,27 +24,19 @@ class Program:
 
 
 def programs(host: str, port: int) -> list[Program]:
-    """Return what runs beside the database: web, worker with beat, model host, vectors."""
+    """Return what runs beside the database: web, worker, beat, model host, vectors."""
     python = sys.executable
     chroma = urlsplit(settings.CHROMA_URL)
     model = urlsplit(settings.LLM_BASE_URL)
     uvicorn = ["-m", "uvicorn", "eyecare.asgi:application", "--no-access-log", "--log-level", "warning"]
-    celery = [
-        "-m",
-        "celery",
-        "-A",
-        "eyecare",
-        "--quiet",
-        "worker",
-        "--beat",
-        "--pool",
-        "threads",
-        "--concurrency",
-        "4",
-    ]
+    celery = [python, "-m", "celery", "-A", "eyecare", "--quiet"]
+    quiet = ["--loglevel", "warning"]
+    threads = ["--pool", "threads", "--concurrency", "4", "--without-gossip", "--without-mingle"]
     return [
         Program("web", [python, *uvicorn, "--host", host, "--port", str(port)], port, essential=True),
-        Program("worker", [python, *celery, "--loglevel", "warning", "--without-gossip", "--without-mingle"]),
+        Program("worker", [*celery, "worker", *threads, *quiet]),
+        # Not inside the worker: there it is a child that outlives a worker that is killed.
+        Program("beat", [*celery, "beat", *quiet]),
         Program("model", [python, "manage.py", "runmodel"], model.port or 8100),
         Program("vectors", [python, "manage.py", "runchroma"], chroma.port or 8200),
     ]
@@ -65,7 +58,7 @@ def supervise(chosen: Iterable[Program]) -> int:
     roof = Manager()
     for program in chosen:
         keeper = [] if program.essential else [sys.executable, "-m", "eyecare.keep"]
-        line = " ".join([*keeper, *program.command])
+        line = shlex.join(["exec", *keeper, *program.command])
         roof.add_process(
             program.name, line, env=os.environ | {"PYTHONUNBUFFERED": "1"}, cwd=str(settings.BASE_DIR)
         )

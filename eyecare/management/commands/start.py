@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
+from chatbot.knowledge_tasks import sweep_documents
 from eyecare import cast, supervisor
 from practice.models import Practice
 
@@ -35,6 +36,7 @@ class Command(BaseCommand):
         if settings.DEMO and not Practice.objects.exists():
             self.step("Loading the demo practice (once)")
             call_command("demo_data", stdout=self.stdout)
+            sweep_documents.delay_on_commit()  # so that the first question needs not wait for the sweep
         if not settings.DEBUG and not settings.DEMO:
             self.step("Collecting static files")
             call_command("collectstatic", verbosity=0, interactive=False)
