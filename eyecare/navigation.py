@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 PRIMARY = {
@@ -34,14 +35,19 @@ UNFOLD = {
     "SITE_HEADER": "Eyecare",
     "SITE_SUBHEADER": "The practice's desk",
     "SITE_SYMBOL": "visibility",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("eyecare/iris.svg")},
+    ],
     "SHOW_VIEW_ON_SITE": False,
     "COLORS": {"primary": PRIMARY},
+    "DASHBOARD_CALLBACK": "eyecare.today.show",
     "SIDEBAR": {
         "show_search": True,
         "navigation": [
             {
-                "title": "Today",
+                "title": "The day",
                 "items": [
+                    {"title": "Today", "icon": "today", "link": reverse_lazy("admin:index")},
                     _item("Appointments", "calendar_month", "appointments.appointment"),
                     _item("Conversations", "forum", "chatbot.conversation"),
                     _item("Waiting for a person", "support_agent", "chatbot.handoff"),

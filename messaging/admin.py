@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils.timezone import localtime
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
@@ -21,14 +22,14 @@ State = Message.State
 class MessageAdmin(RecordsReads, ReadOnly):
     """Every message out, what became of it, and why."""
 
-    list_display = ["created_at", "kind", "patient", "to", "standing", "explanation", "due_at", "attempts"]
+    list_display = ["when", "what", "patient", "to", "standing", "explanation"]
     list_filter = ["state", "channel", "kind", "created_at"]
     list_select_related = ["patient"]
     search_fields = ["to", "patient__last_name", "patient__first_name", "patient__number", "=reason"]
     date_hierarchy = "created_at"
     actions = ["send_again"]
     fields = readonly_fields = [
-        "kind",
+        "what",
         "patient",
         "to",
         "channel",
@@ -43,6 +44,14 @@ class MessageAdmin(RecordsReads, ReadOnly):
         "subject_id",
         "provider_id",
     ]
+
+    @display(description="Written", ordering="created_at")
+    def when(self, message: Message) -> str:
+        return f"{localtime(message.created_at):%b %-d, %-I:%M %p}"
+
+    @display(description="What", ordering="kind")
+    def what(self, message: Message) -> str:
+        return message.kind.replace("_", " ").capitalize()
 
     @display(
         description="State",

@@ -88,7 +88,7 @@ class Message(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} by {self.get_channel_display()}: {self.get_state_display()}"
+        return f"{self.kind.replace('_', ' ')} by {self.get_channel_display()}: {self.get_state_display()}"
 
 
 class InboundTextQuerySet(models.QuerySet["InboundText"]):

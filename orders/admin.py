@@ -220,11 +220,14 @@ class PrescriptionAdmin(RecordsReads, Kept):
     date_hierarchy = "issued_on"
     fields = [
         ("patient", "provider"),
-        ("kind", "issued_on", "expires_on"),
-        "short_expiry_reason",
-        ("od_sphere", "od_cylinder", "od_axis", "od_add"),
-        ("os_sphere", "os_cylinder", "os_axis", "os_add"),
-        ("pupillary_distance_mm", "base_curve_mm", "diameter_mm", "product"),
+        ("issued_on", "expires_on"),
+        ("kind", "short_expiry_reason"),
+        ("od_sphere", "os_sphere"),
+        ("od_cylinder", "os_cylinder"),
+        ("od_axis", "os_axis"),
+        ("od_add", "os_add"),
+        ("pupillary_distance_mm", "product"),
+        ("base_curve_mm", "diameter_mm"),
     ]
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:

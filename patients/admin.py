@@ -89,6 +89,7 @@ class PatientAdmin(RecordsReads, Kept):
     ]
     inlines = [ProxyInline, WardInline, ConsentInline]
     actions_detail = ["show_record"]
+    change_form_outer_before_template = "admin/patients/patient/rooms.html"
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Patient], search_term: str

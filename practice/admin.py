@@ -5,10 +5,11 @@ from functools import cache
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth import get_user_model
-from django.db.models import CharField, OuterRef, QuerySet, Subquery
+from django.db.models import CharField, Model, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Cast
 from django.http import HttpRequest
-from django.utils.html import format_html_join
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 from unfold.admin import ModelAdmin, TabularInline
@@ -69,7 +70,7 @@ class AuditEventAdmin(ReadOnly):
     list_filter = ["action", "channel", "table"]
     search_fields = ["=row", "=actor", "actor_email"]
     search_help_text = "The id of a row, or the e-mail address of whoever acted"
-    readonly_fields = ["when", "who", "action", "what", "row", "channel", "address", "before_and_after"]
+    readonly_fields = ["when", "who", "action", "what", "page", "channel", "address", "before_and_after"]
     fields = readonly_fields
     ordering = ["-id"]
 
@@ -84,7 +85,20 @@ class AuditEventAdmin(ReadOnly):
 
     @display(description="What", ordering="table")
     def what(self, event: AuditEvent) -> str:
-        return f"{_names().get(event.table, event.table)} {event.row[:8]}"
+        model = _models().get(event.table)
+        name = model._meta.verbose_name if model else event.table
+        return f"{name} {event.row[:8]}"
+
+    @display(description="Row")
+    def page(self, event: AuditEvent) -> str:
+        """Return the row's id, with the way to its page where it has one."""
+        model = _models().get(event.table)
+        if model is None or not admin.site.is_registered(model):
+            return event.row
+        address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[event.row])
+        return format_html(
+            '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', address, event.row
+        )
 
     @display(description="Who")
     def who(self, event: AuditEvent) -> str:
@@ -101,6 +115,6 @@ class AuditEventAdmin(ReadOnly):
 
 
 @cache
-def _names() -> dict[str, str]:
-    """Return what the rows of each table are called."""
-    return {model._meta.db_table: str(model._meta.verbose_name) for model in apps.get_models()}
+def _models() -> dict[str, type[Model]]:
+    """Return whose rows each table holds; a proxy model shares its table with the one that it is made of."""
+    return {model._meta.db_table: model for model in apps.get_models() if not model._meta.proxy}

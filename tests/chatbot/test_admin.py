@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.test import Client
 from django.urls import reverse
 
 from chatbot import services
-from chatbot.models import ChatMessage, Conversation, Document
+from chatbot.desk import RedFlagForm, SignsField
+from chatbot.models import ChatMessage, Conversation, Document, RedFlag
 from messaging.models import Message
 from patients.models import Account, Patient
 from practice.models import AuditEvent
@@ -32,6 +34,26 @@ def talk(ana: Patient) -> Conversation:
 
 def page(talk: Conversation) -> str:
     return reverse("admin:chatbot_conversation_change", args=[talk.pk])
+
+
+def press(desk: Client, talk: Conversation, button: str) -> None:
+    """Press a button above the conversation and say yes in its dialog."""
+    address = reverse(f"admin:chatbot_conversation_{button}", args=[talk.pk])
+    desk.post(address, {"_form_submitted": "1"})
+
+
+def test_looking_at_a_button_takes_nothing_over(desk: Client, talk: Conversation) -> None:
+    desk.get(reverse("admin:chatbot_conversation_take", args=[talk.pk]))
+    talk.refresh_from_db()
+    assert talk.taken_by is None
+
+
+def test_the_list_names_a_stranger_by_phone_and_shows_what_was_said_last(desk: Client) -> None:
+    stranger = services.text_conversation("+12125550199")
+    ChatMessage.objects.create(conversation=stranger, author="patient", channel="sms", text="Are you open?")
+    shown = desk.get(reverse("admin:chatbot_conversation_changelist")).content.decode()
+    assert "+12125550199" in shown
+    assert "Are you open?" in shown
 
 
 def test_the_thread_is_shown_as_text(desk: Client, talk: Conversation) -> None:
@@ -64,10 +86,10 @@ def test_saving_without_words_says_nothing(desk: Client, talk: Conversation) -> 
 
 
 def test_a_conversation_is_taken_and_given_back(desk: Client, talk: Conversation, dana: Account) -> None:
-    desk.get(reverse("admin:chatbot_conversation_take", args=[talk.pk]))
+    press(desk, talk, "take")
     talk.refresh_from_db()
     assert talk.taken_by == dana
-    desk.get(reverse("admin:chatbot_conversation_end", args=[talk.pk]))
+    press(desk, talk, "end")
     talk.refresh_from_db()
     assert (talk.status, talk.taken_by) == ("assistant", None)
 
@@ -113,3 +135,27 @@ def test_reading_a_conversation_leaves_a_line_in_the_record(
     desk.get(page(talk))
     read = AuditEvent.objects.filter(action="read", row=str(talk.pk))
     assert [event.actor for event in read] == [str(dana.pk)]
+
+
+def test_every_shipped_red_flag_survives_its_form_unchanged() -> None:
+    for flag in RedFlag.objects.all():
+        shown = RedFlagForm(instance=flag)
+        fields = {name: shown[name].value() or "" for name in shown.fields}
+        form = RedFlagForm({**fields, "is_active": "on"}, instance=flag)
+        assert form.is_valid(), form.errors
+        assert (form.cleaned_data["patterns"], form.cleaned_data["exclusions"]) == (
+            flag.patterns,
+            flag.exclusions,
+        )
+        assert not {"patterns", "exclusions"} & set(form.changed_data)
+
+
+def test_a_sign_is_written_with_commas_and_a_plus() -> None:
+    written = SignsField().clean("hit, punched + eye,eyes\n\nblack eye")
+    assert written == [["hit|punched", "eye|eyes"], ["black eye"]]
+
+
+@pytest.mark.parametrize("text", ["hit +", "+ eye", ", + eye"])
+def test_a_plus_with_no_words_beside_it_is_refused(text: str) -> None:
+    with pytest.raises(ValidationError, match="no words beside"):
+        SignsField().clean(text)
