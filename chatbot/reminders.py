@@ -1,4 +1,4 @@
-"""A bare 1, 2 or 3 (or a plain yes) that answers the message the practice sent last."""
+"""A bare 1, 2 or 3 (or a plain yes) that answers the reminder the practice sent last."""
 
 from datetime import datetime
 
@@ -23,7 +23,8 @@ def answered(
     digit = plain.reminder_reply(text) if conversation.channel == Conversation.Channel.SMS else None
     if digit is None:
         return None
-    sent = messaging.last_message_to(conversation.phone, within_hours=ANSWERABLE_HOURS)
+    kinds = registry.answerable_kinds  # a receipt that came after the reminder asked nothing
+    sent = messaging.last_message_to(conversation.phone, within_hours=ANSWERABLE_HOURS, kinds=kinds)
     answer = registry.quick_reply(sent.kind) if sent else None
     if sent is None or answer is None or sent.patient not in patients.with_phone(conversation.phone):
         return None

@@ -223,6 +223,11 @@ class Registry:
     def add_quick_reply(self, kind: str, answer: QuickReply) -> None:
         self._quick_replies[kind] = answer
 
+    @property
+    def answerable_kinds(self) -> frozenset[str]:
+        """Return the kinds of messages that a bare digit may answer."""
+        return frozenset(self._quick_replies)
+
     def quick_reply(self, kind: str) -> QuickReply | None:
         """Return what answers a bare 1, 2 or 3 to a message of this kind."""
         return self._quick_replies.get(kind)

@@ -1,7 +1,7 @@
 """Everything that is said to patients, and heard from them, outside the portal."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -173,10 +173,14 @@ def process_waiting(limit: int = 50) -> int:
     return len(missed)
 
 
-def last_message_to(phone: str, within_hours: int = 96) -> Message | None:
-    """Return the newest text that we sent of our own accord: what a bare 1, 2 or 3 answers."""
+def last_message_to(
+    phone: str, within_hours: int = 96, kinds: Collection[str] | None = None
+) -> Message | None:
+    """Return the newest text that we sent of our own accord, of these kinds if any are named."""
     since = clock.now() - timedelta(hours=within_hours)
     recent = Message.objects.to_phone(phone).that_left().filter(claimed_at__gte=since)
+    if kinds is not None:
+        recent = recent.filter(kind__in=kinds)
     return recent.exclude(kind="reply").order_by("-claimed_at", "-created_at").first()
 
 

@@ -167,6 +167,16 @@ def test_a_bare_number_answers_the_message_that_was_sent_last(
     assert model.history == []
 
 
+def test_a_receipt_that_came_after_the_reminder_does_not_take_its_answer(
+    reminder: Message, ana: Patient, model: ScriptedBackend
+) -> None:
+    receipt = messaging.queue(kind="tea_receipt", reason="tea:paid", patient=ana, body="Paid, thank you.")
+    assert receipt is not None
+    Message.objects.filter(pk=receipt.pk).update(state=Message.State.SENT, claimed_at=clock.now())
+    text("1", model=model)
+    assert last_reply().startswith("Ana: 1")
+
+
 def test_an_answer_to_a_message_can_open_a_task(reminder: Message, model: ScriptedBackend) -> None:
     text("3", model=model)
     assert last_reply() == "Let us find another time.\nWhen?\n1) Library at 9:00\n2) Library at 10:00"
