@@ -333,7 +333,7 @@ class StatementAdmin(MoneyAdmin):
         "run",
         "as_of",
         "amount",
-        "shown_state",
+        "state",
         "delivery",
         "document",
         "sent_at",

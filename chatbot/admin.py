@@ -20,6 +20,7 @@ from chatbot import handoff, knowledge, services
 from chatbot.desk import RedFlagForm, ReplyForm, asked
 from chatbot.models import ChatMessage, Conversation, Document, Handoff, RedFlag
 from eyecare.errors import Refusal
+from patients import services as patients
 from patients.models import Account
 from practice.desk import Kept, ReadOnly, RecordsReads, attempt
 
@@ -36,8 +37,14 @@ class ConversationAdmin(RecordsReads, Kept):
     list_filter = ("status", "is_urgent", "channel")
     list_select_related = ("patient", "taken_by")
     search_fields = ("patient__last_name", "patient__first_name", "patient__number", "phone")
-    fields = (("status", "is_urgent"), ("patient", "phone"), ("channel", "taken_by"), "thread", "reply")
-    readonly_fields = ("status", "is_urgent", "patient", "channel", "phone", "taken_by", "thread")
+    fields = (
+        ("status", "is_urgent"),
+        ("patient", "phone_of"),
+        ("channel", "taken_by"),
+        "thread",
+        "reply",
+    )
+    readonly_fields = ("status", "is_urgent", "patient", "channel", "phone_of", "taken_by", "thread")
     actions_detail = ("take", "end")
     date_hierarchy = "active_at"
 
@@ -72,6 +79,12 @@ class ConversationAdmin(RecordsReads, Kept):
         if conversation.is_urgent:
             return "urgent", "urgent"
         return conversation.status, conversation.get_status_display()
+
+    @display(description="phone")
+    def phone_of(self, conversation: Conversation) -> str:
+        """Return the number with whoever is known to have it; who writes from it is asked in the chat."""
+        names = ", ".join(str(owner) for owner in patients.with_phone(conversation.phone))
+        return f"{conversation.phone} ({names or 'nobody we know'})" if conversation.phone else ""
 
     def thread(self, conversation: Conversation) -> SafeString:
         newest = list(services.history(conversation).select_related("account").reverse()[:THREAD_LIMIT])

@@ -27,7 +27,7 @@ class CheckoutAdmin(MoneyAdmin):
     fields = readonly_fields = [
         "payer",
         "amount",
-        "shown_state",
+        "state",
         "refunded",
         "provider_id",
         "payment_intent",
