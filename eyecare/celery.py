@@ -8,6 +8,7 @@ from celery import Celery
 from celery.contrib.django.task import DjangoTask
 from django.db import transaction
 from kombu.exceptions import OperationalError
+from kombu.transport import TRANSPORT_ALIASES
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ class Nudge(DjangoTask):
         transaction.on_commit(nudge, robust=True)
 
 
+TRANSPORT_ALIASES["filesystem"] = "eyecare.folder_queue:Transport"
 app = Celery("eyecare", task_cls=Nudge)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

@@ -96,9 +96,10 @@ class House:
         until(self.is_whole, "the house is whole", STARTS_WITHIN)
 
     def interrupt(self) -> int:
-        """Press Ctrl-C as a terminal does, and return the exit code."""
+        """Press Ctrl-C as a terminal does, and return the exit code as a shell does."""
         os.killpg(self.roof.pid, signal.SIGINT)
-        return self.roof.wait(timeout=STOPS_WITHIN)
+        code = self.roof.wait(timeout=STOPS_WITHIN)
+        return code if code >= 0 else 128 - code
 
     def clear_away(self) -> None:
         for pid in self.processes():

@@ -35,6 +35,12 @@ def test_only_the_web_server_ends_the_house() -> None:
     assert essential == ["web"]
 
 
+def test_the_clock_of_the_jobs_is_no_child_of_the_worker_that_may_be_killed() -> None:
+    jobs = {program.name: program.command for program in supervisor.programs("127.0.0.1", 8000)}
+    assert "beat" in jobs["beat"]
+    assert "--beat" not in jobs["worker"]
+
+
 def test_a_program_that_dies_is_started_again_and_stops_when_told(tmp_path: Path) -> None:
     starts = tmp_path / "starts"
     script = (
