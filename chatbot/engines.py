@@ -9,11 +9,12 @@ from django.conf import settings
 from chatbot import backends, grammar, prompt, retrieval, rules
 from chatbot.backends.base import ModelRefused, ModelUnavailable
 from chatbot.commands import Command, ToolOutline
+from chatbot.proofreading import proofread
 
 logger = logging.getLogger(__name__)
 
-ANSWER_TOKENS = 96
-"""Tokens of a model's answer: three commands with their spans."""
+ANSWER_TOKENS = 192
+"""Tokens of a model's answer: three commands with their spans; ours makes a token of each blank."""
 
 Outlines = Sequence[ToolOutline]
 
@@ -27,7 +28,12 @@ class Understood:
 
 
 def understand(turn: prompt.Turn, tools: Outlines, *, engine: str = "") -> Understood:
-    """Return the commands in a message; keywords stand in when the model is down, late or unreadable."""
+    """Return the commands in a message; a plain answer needs no engine, its name is "".
+
+    Keywords stand in when the model is down, late or unreadable.
+    """
+    if answer := rules.plainly(turn):
+        return Understood([answer], "")
     name = engine or settings.ASSISTANT_ENGINE
     try:
         return Understood(_ENGINES[name](turn, tools), name)
@@ -44,7 +50,7 @@ def _by_model(turn: prompt.Turn, tools: Outlines) -> list[Command]:
         max_tokens=ANSWER_TOKENS,
         deadline_seconds=settings.LLM_DEADLINE_SECONDS,
     )
-    return prompt.read(answer, message=turn.message, tools=tools)
+    return proofread(prompt.read(answer, message=turn.message, tools=tools), turn, tools)
 
 
 def _by_examples(turn: prompt.Turn, tools: Outlines) -> list[Command]:

@@ -1,10 +1,10 @@
 """What a message says in the light of what was asked and offered last: plainly first, else by an engine."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from chatbot import engines, plain, stack
+from chatbot import engines, plain, rules, stack
 from chatbot.arguments import Choice
 from chatbot.commands import GENERAL_COMMANDS, Command
 from chatbot.models import ChatMessage, Conversation
@@ -50,14 +50,19 @@ class Hearing:
         return bool(plain.yes_or_no(self.message)) or (choice is not None and choice.key == "yes")
 
     def picked(self, words: str) -> Choice | None:
-        """Return the one offered choice that the words pick."""
-        labels = [choice.label for choice in self._offered]
+        """Return the one offered choice that the words pick, under a suggestion the open task's too."""
+        top = self.stack.top
+        beneath = top.offered if top and self.suggested else []
+        return self._picked(words, self._offered) or self._picked(words, beneath)
+
+    def _picked(self, words: str, offered: list[Choice]) -> Choice | None:
+        labels = [choice.label for choice in offered]
         exact = [label for label in labels if label.casefold() == words.casefold()]
-        if exact or (self._offered == YES_OR_NO and not self._answers_by_number):
+        if exact or (offered == YES_OR_NO and not self._answers_by_number):
             place = labels.index(exact[0]) if exact else None
         else:
             place = plain.picked(words, labels)
-        return None if place is None else self._offered[place]
+        return None if place is None else offered[place]
 
     @property
     def _answers_by_number(self) -> bool:
@@ -79,11 +84,9 @@ class Hearing:
             return command
         if named := self._named():
             return named
-        agrees = plain.yes_or_no(self.message)
-        if agrees is not None and self._question:
-            return Command("yes" if agrees else "no")
-        manners = plain.courtesy(self.message)
-        return Command(manners.value) if manners else None
+        if self._question == stack.CONFIRMATION and plain.is_ordinal(self.message):
+            return Command("yes")  # no plain one: nothing is booked by it, and the question is asked again
+        return rules.plainly(replace(self._prompt, asked=self._question))
 
     def _meaning(self, choice: Choice) -> Command | None:
         """Return the command that a choice stands for; None when its label must be read like a message."""

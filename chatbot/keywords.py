@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection
 
+from chatbot.commands import GENERAL_COMMANDS
 from chatbot.when.words import bare
 
 _VISIT = (
@@ -124,6 +125,15 @@ _INTENTS: tuple[tuple[str, str], ...] = (
 )
 """Every intent with its keywords, the more telling first; the first that fits a clause wins."""
 
+_CLAUSE = re.compile(r"[.?!;]\s+|,? \b(?:and|also|but|then)\b ")
+
+_PERSON_OR_PATIENCE = re.compile(
+    r"\b(?:persons?|humans?|people|some(?:one|body)|staff|desk|agent|operator|representative|manager|nurse|"
+    r"receptionist|colleague|(?:call|phone|ring|text) me|robot|bot|machine|useless|circles|frustrat\w*|"
+    r"ridiculous|stupid|worst|angry|upset|annoy\w*|joke|hate|fed up|waste|terrible|awful|enough|persona|"
+    r"alguien|humano)\b"
+)
+
 _NOT_FOR = {
     "reschedule_appointment": _RECORD,
     "balance": r"\bpayment plan\b",
@@ -147,6 +157,19 @@ def intent(text: str, among: Collection[str]) -> str:
     """Return the first of these commands whose keywords stand in a text; empty when none does."""
     said = keys(text)
     return next((name for name, pattern in _INTENTS if name in among and _fits(name, pattern, said)), "")
+
+
+def hints_at(name: str, text: str) -> bool:
+    """Say whether any clause holds a keyword of a command; of a task without keywords nothing is known."""
+    pattern = dict(_INTENTS).get(name)
+    if pattern is None:
+        return name not in GENERAL_COMMANDS
+    return any(re.search(pattern, clause) for clause in _CLAUSE.split(keys(text)))
+
+
+def speaks_of_a_person(text: str) -> bool:
+    """Say whether a text speaks of people to talk to, or is out of patience."""
+    return hints_at("handoff", text) or bool(_PERSON_OR_PATIENCE.search(keys(text)))
 
 
 def keys(text: str) -> str:

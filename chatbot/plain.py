@@ -56,6 +56,9 @@ _ORDINALS = {
     "8th": 7, "9th": 8, "last": -1, "ultimo": -1, "ultima": -1, "bottom": -1, "top": 0, "earlier": 0,
     "earliest": 0, "sooner": 0, "soonest": 0, "later": -1, "latest": -1,
 }  # fmt: skip
+_SPELLED_ORDINALS = frozenset(
+    {"first", "second", "third", "primero", "primera", "primer", "segundo", "segunda", "tercero", "tercera"}
+)
 _ONLY_OF_TWO = frozenset({"earlier", "sooner", "later"})
 _PICKING = frozenset(
     listed("""
@@ -109,6 +112,12 @@ def yes_or_no(text: str) -> bool | None:
     if declines and words[:1] and words[0] in _NO and not yeses:
         return False if not {"yes", "yeah", "yep", "si"} & set(words) else None
     return agrees if agrees != declines else None
+
+
+def begins_with_yes(text: str) -> bool:
+    """Say whether a message agrees before it says more: "yes, and what do I owe"."""
+    said, signs = _without_signs(text)
+    return any(word in _YES for word in said.split()[:2]) or bool(_YES_PHRASES.match(said)) or True in signs
 
 
 def _without_signs(text: str) -> tuple[str, list[bool]]:
@@ -175,6 +184,12 @@ def _by_label(words: list[str], choices: Sequence[str]) -> int | None:
 
 def _is_in(word: str, label: set[str]) -> bool:
     return word in label or f"{word}:00" in label or re.sub(r"^(\d{1,2})(\d{2})$", r"\1:\2", word) in label
+
+
+def is_ordinal(text: str) -> bool:
+    """Say whether a message only picks by place: "the first one", where a number could be an hour."""
+    said = [word for word in bare(text).replace("'", "").split() if word.strip(".,!") not in _PICKING]
+    return len(said) == 1 and said[0].strip(".,!") in _SPELLED_ORDINALS
 
 
 def reminder_reply(text: str) -> ReminderReply | None:

@@ -29,12 +29,18 @@ _BOOKING = re.compile(
     r"\b(?:book|schedul\w*|make|set up|needs?|wants?|new appointment|another appointment|cita)\b"
 )
 _MOVABLE = ("book_appointment", "reschedule_appointment")
+_A_VISIT = re.compile(
+    r"\b(?:my|our|the|an?|another|new|mi|una?) (?:\w+ ){0,3}(?:appointment|appt|exam|visit|booking|fitting|"
+    r"check ?-?up|cita)\b"
+)
+_CHANGE = re.compile(r"\b(?:but|instead|rather|actually|though|except|make it|change|pero)\b")
+CONFIRMATION, ANYTHING_ELSE = "confirmation", "anything_else"
 _JOINT = re.compile(
     r"[.?!;]+\s|[.?!;]+$|,? (?:and|also|plus|then|oh and|y tambien)(?: also| then| can you| could you)? |, "
 )
 _QUESTION = re.compile(
-    r"\?|^(?:hi,? |hey,? |hello,? |so |and |also |ok |um )*(?:do|does|is|are|can|could|what|whats|where|"
-    r"wheres|how|which|who|when|will|would|should|why|am|cual|cuanto|donde|como|que|puedo)\b"
+    r"\?|^(?:(?:hi|hey|hello|so|and|also|ok|um|wait|hang on|hmm|oh|but),? )*(?:do|does|is|are|can|could|what|"
+    r"whats|where|wheres|how|which|who|when|will|would|should|why|am|cual|cuanto|donde|como|que|puedo)\b"
 )
 _NO_FIRST = re.compile(r"^(?:no|nope|nah|not that|actually|sorry|wait|hmm|oh)\b")
 
@@ -43,8 +49,15 @@ def understand(
     turn: Turn, tools: Sequence[ToolOutline], classify: Classifier = keywords.intent
 ) -> list[Command]:
     """Return commands of the same closed list as the model's, with spans of the normalised message."""
-    reading = _Reading(turn, normalise(turn.message), allowed_arguments(tools), classify)
-    return reading.commands()[:COMMAND_LIMIT]
+    return Reading.of(turn, tools, classify).commands()[:COMMAND_LIMIT]
+
+
+def plainly(turn: Turn) -> Command | None:
+    """Return a plain yes or no to what was asked, or the courtesy that a whole message is."""
+    agrees, manners = yes_or_no(turn.message), courtesy(turn.message)
+    if agrees is not None and turn.asked and not (manners and turn.asked == ANYTHING_ELSE):
+        return Command("yes" if agrees else "no")
+    return Command(manners.value) if manners else None
 
 
 @dataclass(frozen=True)
@@ -56,29 +69,68 @@ class _Request:
 
 
 @dataclass(frozen=True)
-class _Reading:
+class Reading:
+    """One message in its place in the conversation, read by keywords."""
+
     turn: Turn
     message: str
     allowed: Mapping[str, Sequence[str]]
     classify: Classifier
 
+    @classmethod
+    def of(
+        cls, turn: Turn, tools: Sequence[ToolOutline], classify: Classifier = keywords.intent
+    ) -> "Reading":
+        return cls(turn, normalise(turn.message), allowed_arguments(tools), classify)
+
     def commands(self) -> list[Command]:
-        if manners := courtesy(self.message):
-            return [Command(manners.value)]
+        if answer := plainly(self.turn):
+            return [answer]
         if triage.by_default().check(self.message):
             return [Command("urgent")]
-        if answer := self._plain_answer():
+        if answer := self._way_out():
             return [answer]
-        requests = [request for request in self._requests() if not self._is_about_the_task(request)]
-        return [self._command(request) for request in requests] or [self._rest()]
+        return self.requested() or [self.rest()]
 
-    def _plain_answer(self) -> Command | None:
+    def requested(self) -> list[Command]:
+        """Return the tasks that the message asks for in so many words."""
+        requests = [request for request in self._requests() if not self._is_about_the_task(request)]
+        return [self._command(request) for request in requests]
+
+    def fitted(self, command: Command) -> Command:
+        """Return the command in its place: a time named while one is being chosen belongs to that visit.
+
+        Right after a visit was booked or moved, another time is meant for it. And a yes with a change
+        in it is the change.
+        """
+        if command.name == "yes" and _CHANGE.search(keys(self.message)) and (details := self.seen_for("set")):
+            return Command("set", details)
+        if command.name not in _MOVABLE or "visit_type" in command.arguments or self._names_a_visit():
+            return command
+        if self.turn.task in _MOVABLE and self.turn.asked in (CONFIRMATION, "slot") and command.arguments:
+            return Command("set", command.arguments)
+        if not self.turn.task and self.turn.last in _MOVABLE and "slot" in command.arguments:
+            return Command(_MOVABLE[1], command.arguments)
+        return command
+
+    def seen_for(self, name: str) -> Mapping[str, str]:
+        """Return the details of a command, as far as code sees them in the whole message."""
+        if name == "set":
+            return self._details(self.message, self.allowed.get(self.turn.task, ()))
+        return self._command(_Request(name, self.message)).arguments if self.allowed.get(name) else {}
+
+    @property
+    def is_question(self) -> bool:
+        return bool(_QUESTION.search(keys(self.message)))
+
+    def _names_a_visit(self) -> bool:
+        return bool(_A_VISIT.search(keys(self.message)))
+
+    def _way_out(self) -> Command | None:
         said, asked = keys(self.message), self.turn.asked
         if (self.turn.task or asked) and _STOP.search(said):
             return Command("stop")
-        if asked in ("confirmation", "anything_else") and (agrees := yes_or_no(self.message)) is not None:
-            return Command("yes" if agrees else "no")
-        return Command("more") if asked and asked != "confirmation" and _MORE.search(said) else None
+        return Command("more") if asked and asked != CONFIRMATION and _MORE.search(said) else None
 
     def _requests(self) -> list[_Request]:
         """Return what is asked for; words that ask for nothing belong to the request before them."""
@@ -100,6 +152,8 @@ class _Reading:
             return False
         if request.name == "book_appointment" and task != request.name:
             return not _BOOKING.search(said)
+        if self.fitted(self._command(request)).name == "set":
+            return True
         return request.name in (task, "ask_practice") and bool(
             self._details(request.text, self.allowed[task])
         )
@@ -128,18 +182,18 @@ class _Reading:
             return Command("unclear")
         return Command("ask_practice", {"question": spans.question(text)})
 
-    def _rest(self) -> Command:
+    def rest(self) -> Command:
         """Return what a message means that asks for nothing new."""
         turn = self.turn
-        if (turn.task or turn.asked) and (details := self._answer()):
+        if turn.task and (details := self._answer()):
             return Command("set", details)
         if not turn.task and turn.last in _MOVABLE and (slot := spans.every(self.message).get("slot")):
             return Command("reschedule_appointment", {"slot": slot})
         if (agrees := yes_or_no(self.message)) is not None:
             return Command("yes" if agrees else "no")
-        if turn.asked == "confirmation" and _NO_FIRST.match(keys(self.message)):
+        if turn.asked == CONFIRMATION and _NO_FIRST.match(keys(self.message)):
             return Command("no")
-        return self._question(self.message) if _QUESTION.search(keys(self.message)) else Command("unclear")
+        return self._question(self.message) if self.is_question else Command("unclear")
 
     def _answer(self) -> dict[str, str]:
         """Return the details that a message gives: what was asked for, or what else the task can use."""

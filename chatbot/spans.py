@@ -13,14 +13,30 @@ _VISIT_TYPES = re.compile(
     r"(?:full |comprehensive |routine |annual |yearly |regular |new patient |dilated |pediatric |"
     r"diabetic )+(?:exam|check ?-?up|visit|appointment)|(?:contact lens|contacts?|cl) (?:fitting|exam|"
     r"check|follow ?-?up)|follow ?-?up(?: visit| appointment| exam)?|post ?-?op(?: visit| check)?|"
+    r"(?:kids?'?|kid's|child'?s|children'?s|school|diabetes) (?:exam|check ?-?up|visit|appointment)|"
     r"frame adjustment|adjustment|check ?-?up|fitting|eyes? (?:checked|tested|examined)|(?:get |"
-    r"be )?fitted for contacts?(?: lenses)?|examen(?: de (?:la )?(?:vista|ojos))?|revision de la vista|"
+    r"be )?fitted for contacts?(?: lenses)?|(?:try|get|new) contacts|examen(?: de (?:la )?(?:vista|ojos))?|"
+    r"revision de la vista|(?:adjust|tighten|fix|straighten|repair) (?:my |the |these |some )?(?:glasses|"
+    r"frames?|specs)|(?:my |the )?(?:glasses|frames?|specs) (?:adjusted|tightened|fixed|straightened|"
+    r"repaired)|tighten(?:ing|ed)?|(?:annual|yearly)(?= (?:with|on|at|in|please|next|this)\b|[.,!?]|$)|"
     r"exam)\b",
     re.IGNORECASE,
 )
+_NO_NAME = (
+    r"(?:the|an?|my|our|your|you|u|me|us|him|her|them|it|this|that|these|those|who|whom|whoever|what|which|"
+    r"any|anyone|anybody|someone|somebody|either|insurance|vsp|eyemed|medicare|medicaid|aetna|cigna|"
+    r"contacts?|glasses|lens(?:es)?|cash|card|pain|no|not|new|no one|kids?|children|drops|blurry|all|both|"
+    r"today|tomorrow|next|on|in|at|to|about|and|or|as|if|so|more|some|two|one|out|everyone|people|dr|doctor|"
+    r"doc|dra|doctora|eye|eyes|same|whichever|whatever|regard\w*|respect|only|just|well|clearly|double|"
+    r"better|fine|far|near|how|when|where|why|there|availability)\b"
+)
+"""What follows "with" or "see" and is nobody's name."""
+
 _PROVIDER = re.compile(
-    r"\b(?:(?:dr|doctor|doc|dra|doctora)\.? (?!who\b|in\b|is\b|for\b|and\b|or\b|to\b|on\b|at\b|about\b|"
-    r"said\b|told\b|appointment|visit)[a-z][a-z'-]+|(?:any|either|whichever|whatever) (?:doctor|dr|"
+    rf"\b(?:(?<=\bwith )(?!{_NO_NAME})[a-z][a-z'-]{{2,}}|"
+    rf"(?<=\bsee )(?!{_NO_NAME})[a-z][a-z'-]{{2,}}(?= (?:on|in|at|next|this|tomorrow|instead|please|again)\b|"
+    r"[.,!?]*$)|(?:dr|doctor|doc|dra|doctora)\.? (?!who\b|in\b|is\b|for\b|and\b|or\b|to\b|on\b|at\b|"
+    r"about\b|said\b|told\b|appointment|visit)[a-z][a-z'-]+|(?:any|either|whichever|whatever) (?:doctor|dr|"
     r"provider|optometrist)|(?:any|no) ?(?:one|body)(?= (?:is|works|available))|no preference|"
     r"whoever(?: is)?(?: available)?|same (?:doctor|dr|one)(?: as last time)?)",
     re.IGNORECASE,
@@ -66,6 +82,25 @@ _FILLERS_OF_ANSWER = re.compile(
     r"my|a|an|the|with|at|i'll take|ill take|give me|yes|ok|sure|to see|see|no)\b[\s,]*)+",
     re.IGNORECASE,
 )
+_SENTENCE_END = re.compile(r"[.?!]+(?=\s|$)|,? (?:and|also|but) (?=(?:also|can|could|when|what|how|do|is)\b)")
+_TO = re.compile(r"(?P<visit>.+?)(?: back| forward)? (?:to|until|till|para) (?P<wish>.+)", re.IGNORECASE)
+_HEAD = re.compile(r"^(?:(?:for|at|with|to|please|just|maybe|i think)\b[\s,]*)+(?=\w{3})", re.IGNORECASE)
+_TAIL = re.compile(
+    r"[\s,]+(?:works?|(?:is|are|would be|will be)(?: (?:fine|best|good|great|ok|okay|better))?|please|pls|"
+    r"thanks|thank you|instead|if (?:possible|you can)|for me|i (?:think|guess)|with|to|at|for|and|or)$",
+    re.IGNORECASE,
+)
+_EMPTY = {
+    "appointment": re.compile(
+        r"(?:(?:my|our|the|an?|mi|next|scheduled|upcoming|current|existing) )*(?:appointments?|appts?|apt|"
+        r"visit|booking|cita|it|that|this|one)",
+        re.IGNORECASE,
+    ),
+    "order": re.compile(r"(?:.* )?(?:my|the|an|mi|our)? ?(?:orders?|pedido|it|they|them)", re.IGNORECASE),
+    "provider": re.compile(_NO_NAME, re.IGNORECASE),
+}
+"""Words that name no visit, no order and nobody in particular."""
+
 LONGEST_ANSWER = 8
 """Words of a message that can as a whole be the answer to what was asked."""
 
@@ -129,6 +164,31 @@ def which_visit(text: str) -> str | None:
 def question(text: str) -> str:
     """Return a question without the manners around it."""
     return _EDGE_COURTESY.sub("", text).strip(" ,") or text.strip()
+
+
+def to_its_end(part: str, text: str) -> str:
+    """Return a part of a question with the rest of its sentence, without the manners around them."""
+    start = text.casefold().find(part.casefold())
+    ends = (match.start() for match in _SENTENCE_END.finditer(text))
+    last = min((end for end in ends if end >= start + len(part)), default=len(text))
+    return question(text[start:last])
+
+
+def from_and_to(text: str) -> tuple[str, str]:
+    """Return "my exam" and "friday" for "my exam to friday"; the second is empty where there is no wish."""
+    match = _TO.match(text)
+    return (match["visit"], match["wish"]) if match and when.find(match["wish"]) else (text, "")
+
+
+def trimmed(span: str) -> str:
+    """Return a detail without the words around it that say nothing of it."""
+    return _TAIL.sub("", _HEAD.sub("", span)).strip(" ,.!") or span
+
+
+def says_nothing(name: str, span: str) -> bool:
+    """Say whether words that were taken for a detail tell nothing: "my appointment", "my order", "me"."""
+    empty = _EMPTY.get(name)
+    return bool(empty and empty.fullmatch(span))
 
 
 def answer(text: str, asked: str) -> str | None:

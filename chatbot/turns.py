@@ -135,7 +135,18 @@ class Turn:
             if known or choice:
                 self._fill(task, known, choice)
                 return
-        self._miss(command)
+        if changing := self._changing_what_was_done(command):
+            self._start(changing, command)
+        else:
+            self._miss(command)
+
+    def _changing_what_was_done(self, command: Command) -> Tool | None:
+        """Return the task that changes the last one's work: "make it 3pm" when nothing is open any more."""
+        last = registry.get(self.stack.last)
+        if last is None or self.stack.top or not all(last.argument(name) for name in command.arguments):
+            return None
+        able = (tool for tool in registry.tools().values() if any(map(tool.argument, self.stack.touched)))
+        return next((tool for tool in able if all(map(tool.argument, command.arguments))), None)
 
     def _fill(self, task: Task, words: dict[str, str], choice: Choice | None) -> None:
         if choice:
@@ -156,6 +167,9 @@ class Turn:
             self._agree(top)
         elif top and len(top.offered) == 1:
             self._fill(top, {}, top.offered[0])
+        elif top and top.offered:
+            self.is_asking_again = True
+            top.question = sayings.WHICH_ONE
         elif top is None:
             self._welcome(sayings.WHAT_CAN_I_DO)
 

@@ -94,7 +94,7 @@ def test_a_yes_that_comes_with_a_change_agrees_to_nothing(say: Say) -> None:
 
 def test_an_ordinal_at_the_read_back_is_no_yes(say: Say) -> None:
     say("garden at 9", ("book_table", {"room": "garden", "table": "9"}))
-    say("the first", "unclear")
+    assert say("the first").text.splitlines() == [sayings.YES_OR_NO, "Lay Garden at 9:00?"]
     say("1", "unclear")
     assert tea.served == []
 
@@ -279,7 +279,7 @@ def test_the_models_urgent_gives_careful_advice_and_asks_before_it_calls_staff(
 
 def test_after_a_false_alarm_of_the_model_the_task_goes_on(say: Say, talk: Conversation) -> None:
     say("a table", "book_table")
-    say("any curtains by the window?", "urgent")
+    say("do white lights look nicer to the eyes?", "urgent")
     assert say("no").text.splitlines() == [sayings.ALL_RIGHT, sayings.BACK, "Which room?"]
     assert not talk.handoffs.exists()
 
@@ -288,10 +288,17 @@ def test_only_a_plain_yes_is_a_yes_whatever_the_model_makes_of_a_message(say: Sa
     say("garden at 9", ("book_table", {"room": "garden", "table": "9"}))
     for message in (
         "yes but with my aunt",
-        "wait how much will that cost me",
+        "yes so how much will that cost me",
         "i guess i could make that one",
     ):
         assert say(message, "yes").text.splitlines() == [sayings.YES_OR_NO, "Lay Garden at 9:00?"]
+    assert tea.served == []
+
+
+def test_a_question_that_a_model_takes_for_a_yes_is_answered(say: Say) -> None:
+    say("garden at 9", ("book_table", {"room": "garden", "table": "9"}))
+    reply = say("wait how much will that cost me", "yes")
+    assert [command["name"] for command in reply.commands] == ["ask_practice"]
     assert tea.served == []
 
 

@@ -1,0 +1,99 @@
+"""Holds what a model understood against the words: details are cut to size, and what no word supports goes.
+
+A model is good at saying which task is meant. Code finds the details more exactly, and knows what a
+message cannot mean: an emergency without a symptom, a second task without a word for it.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from chatbot import keywords, rules, spans, triage
+from chatbot.commands import Command, ToolOutline
+from chatbot.plain import begins_with_yes
+from chatbot.prompt import Turn
+
+_AT_A_LOSS = frozenset({"unclear", "handoff"})
+"""What a model says when it knows nothing else: the keywords of a task speak louder."""
+
+
+def proofread(commands: Sequence[Command], turn: Turn, tools: Sequence[ToolOutline]) -> list[Command]:
+    """Return the commands as far as the message supports them; by keywords when nothing is left.
+
+    No red flag rests on this: triage has read the message before any model does.
+    """
+    reading = rules.Reading.of(turn, tools)
+    kept = [command for command in _distinct(commands) if _is_supported(command, reading)]
+    kept = _without_idle_companions(kept, reading.message)
+    if not {command.name for command in kept} - _AT_A_LOSS:
+        kept = reading.requested() or kept or [reading.rest()]
+    kept = [reading.fitted(command) for command in kept]
+    return [_mended(command, reading, is_alone=len(kept) == 1) for command in kept]
+
+
+def _distinct(commands: Sequence[Command]) -> list[Command]:
+    """Return each command once, with the words of its repetitions."""
+    joined: dict[str, dict[str, str]] = {}
+    for command in commands:
+        joined[command.name] = {**command.arguments, **joined.get(command.name, {})}
+    return [Command(name, arguments) for name, arguments in joined.items()]
+
+
+def _is_supported(command: Command, reading: rules.Reading) -> bool:
+    match command.name:
+        case "urgent":
+            return triage.speaks_of_symptoms(reading.message)
+        case "handoff":
+            return keywords.speaks_of_a_person(reading.message)
+        case "yes":
+            return begins_with_yes(reading.message) or not reading.is_question
+        case "set":
+            return bool(reading.turn.task and command.arguments)
+    return True
+
+
+def _without_idle_companions(commands: list[Command], message: str) -> list[Command]:
+    """Leave out what stands beside another command without a word in the message that asks for it."""
+    if len(commands) < 2:
+        return commands
+    meant = [
+        command
+        for command in commands
+        if command.name in ("set", "urgent")
+        or (command.name == "yes" and begins_with_yes(message))
+        or keywords.hints_at(command.name, message)
+    ]
+    return meant or commands[:1]
+
+
+def _mended(command: Command, reading: rules.Reading, *, is_alone: bool) -> Command:
+    """Return the command with its details as code finds them, wherever code sees more clearly."""
+    said = {name: spans.trimmed(words) for name, words in _told_apart(command.arguments).items()}
+    said = {name: words for name, words in said.items() if not spans.says_nothing(name, words)}
+    if "question" in said:
+        return Command(command.name, {"question": spans.to_its_end(said["question"], reading.message)})
+    if is_alone:
+        said = _merged(said, reading.seen_for(command.name))
+    return Command(command.name, said)
+
+
+def _told_apart(said: Mapping[str, str]) -> Mapping[str, str]:
+    """Return "my exam to friday", taken for the name of a visit, as the visit and the wish."""
+    visit, wish = spans.from_and_to(said.get("appointment", ""))
+    return {**said, "appointment": visit, "slot": said.get("slot", wish)} if wish else said
+
+
+def _merged(said: Mapping[str, str], seen: Mapping[str, str]) -> dict[str, str]:
+    merged = {name: _better(name, words, seen.get(name, "")) for name, words in said.items()}
+    for name, words in seen.items():
+        if not any(words.casefold() in others.casefold() for others in merged.values()):
+            merged.setdefault(name, words)
+    return merged
+
+
+def _better(name: str, said: str, seen: str) -> str:
+    """Choose between the model's words for a detail and code's: the fuller, else what has its shape."""
+    ours, theirs = seen.casefold(), said.casefold()
+    if not seen or name == "appointment" or ours in theirs:
+        return said
+    if theirs in ours or set(ours.split()) & set(theirs.split()):
+        return seen
+    return said if name in spans.every(said) else seen
