@@ -75,7 +75,12 @@ def command_schema(tools: Sequence[ToolOutline]) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": {
-            "commands": {"type": "array", "minItems": 1, "maxItems": COMMAND_LIMIT, "items": {"anyOf": variants}}
+            "commands": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": COMMAND_LIMIT,
+                "items": {"anyOf": variants},
+            }
         },
         "required": ["commands"],
         "additionalProperties": False,

@@ -18,7 +18,9 @@ MESSAGE_LIMIT = 400
 COMMAND_LIMIT = 3
 """Commands that one message can hold."""
 
-_QUOTES = str.maketrans({"‘": "'", "’": "'", "“": "'", "”": "'", '"': "'", "`": "'", "\\": " ", "–": "-", "—": "-"})
+_QUOTES = str.maketrans(
+    {"‘": "'", "’": "'", "“": "'", "”": "'", '"': "'", "`": "'", "\\": " ", "–": "-", "—": "-"}
+)
 
 
 class Style(StrEnum):
@@ -53,16 +55,16 @@ class Unreadable(ValueError):
 def normalise(text: str) -> str:
     """Return the message as the model sees it; every span is a substring of this."""
     text = unicodedata.normalize("NFKC", text).translate(_QUOTES)
-    text = "".join(
-        character if unicodedata.category(character)[0] not in "CZ" else " " for character in text
-    )
+    text = "".join(character if unicodedata.category(character)[0] not in "CZ" else " " for character in text)
     text = re.sub(r"\s+", " ", text).strip()
     if len(text) <= MESSAGE_LIMIT:
         return text
     return text[:MESSAGE_LIMIT].rsplit(" ", 1)[0]
 
 
-def render(turn: Turn, tools: Sequence[ToolOutline] = (), style: Style = Style.COMPACT) -> list[dict[str, str]]:
+def render(
+    turn: Turn, tools: Sequence[ToolOutline] = (), style: Style = Style.COMPACT
+) -> list[dict[str, str]]:
     """Return OpenAI-shaped chat messages for one turn; the stable part comes first."""
     if style is Style.COMPACT:
         return [{"role": "user", "content": _state(turn)}]
