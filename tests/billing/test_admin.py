@@ -239,3 +239,9 @@ def test_managers_void_and_mail_and_download_statements(desk):
 
 def _key(number: int) -> str:
     return f"00000000-0000-4000-8000-{number:012}"
+
+
+def test_a_statements_page_names_its_state_in_words(desk):
+    _run()
+    page = desk.get(reverse("admin:billing_statement_change", args=[Statement.objects.get().pk]))
+    assert "(&#x27;" not in page.content.decode()
