@@ -9,6 +9,7 @@ from eyecare import api, views
 
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
+handler500 = "eyecare.views.trouble"
 urlpatterns = [
     path("", include(([path("", views.home, name="home")], "eyecare"))),
     path("chat/", include("chatbot.urls")),

@@ -1,10 +1,12 @@
 """The first page: a welcome to strangers, and to patients what is next."""
 
+import sys
 from typing import cast
 
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.template import loader
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -27,6 +29,8 @@ SUGGESTIONS = (
 )
 """What a newcomer may ask the assistant; each is sent as it stands."""
 
+TROUBLE = "Something went wrong on our side. Nothing was changed; please try again in a moment."
+
 
 @never_cache
 @require_safe
@@ -41,6 +45,21 @@ def health(request: HttpRequest) -> JsonResponse:
     """Answer whether this web process reaches its database; says nothing else to strangers."""
     connection.ensure_connection()
     return JsonResponse({"status": "ok", "at": clock.now()})
+
+
+def trouble(request: HttpRequest) -> HttpResponse:
+    """Answer what nobody foresaw: 503 while the database is away, so that programs try again, else 500."""
+    is_away = isinstance(sys.exc_info()[1], (OperationalError, InterfaceError))
+    status = 503 if is_away else 500
+    answer: HttpResponse
+    if request.path.startswith("/api/"):
+        problem = {"type": "urn:eyecare:trouble", "status": status, "code": "trouble", "detail": TROUBLE}
+        answer = JsonResponse(problem, status=status, content_type="application/problem+json")
+    else:
+        answer = HttpResponse(loader.get_template("500.html").render(), status=status)
+    if is_away:
+        answer["Retry-After"] = "5"
+    return answer
 
 
 def _at_home(request: PatientRequest) -> HttpResponse:

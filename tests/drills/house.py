@@ -2,7 +2,6 @@
 
 import os
 import re
-import secrets
 import signal
 import socket
 import subprocess
@@ -173,6 +172,12 @@ class House:
         visitor.sign_in()
         return visitor
 
+    def stranger(self) -> "Visitor":
+        """Return somebody who has opened the portal and not signed in."""
+        visitor = Visitor(self, "stranger")
+        visitor.browser.get("/chat/")
+        return visitor
+
 
 def _parent(pid: int) -> int:
     with suppress(OSError):
@@ -210,13 +215,17 @@ class Visitor:
 
     def book(self) -> str:
         """Book the first free exam on the portal's pages; return the path of the visit."""
-        times = self.browser.get("/appointments/book/exam/").text
-        slot = re.findall(r'href="(/appointments/book/exam/[^"?/]+/)"', times)[0]
-        form = self.browser.get(slot).text
-        key = re.search(r'name="key" value="([^"]+)"', form)
-        visit = self.post(slot, key=key[1] if key else secrets.token_hex(16), note="")
-        assert visit.status_code == 200, visit.text
-        return str(visit.url.path)
+        answer = self.try_to_book()
+        assert answer.status_code == 200, answer.text
+        return str(answer.url.path)
+
+    def try_to_book(self) -> httpx.Response:
+        """Go through the booking pages; the answer is the visit's page, or whatever came instead."""
+        times = self.browser.get("/appointments/book/exam/")
+        slots = re.findall(r'href="(/appointments/book/exam/[^"?/]+/)"', times.text)
+        form = self.browser.get(slots[0]) if slots else times
+        key = re.search(r'name="key" value="([^"]+)"', form.text)
+        return self.post(slots[0], key=key[1], note="") if key else form
 
     def say(self, text: str) -> ChatMessage:
         """Write to the assistant without JavaScript; return its reply as it is stored."""
