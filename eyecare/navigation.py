@@ -4,6 +4,7 @@ from typing import Any
 
 from django.templatetags.static import static
 from django.urls import reverse_lazy
+from django.utils.text import format_lazy
 
 PRIMARY = {
     "50": "oklch(97.5% .014 195)",
@@ -20,12 +21,13 @@ PRIMARY = {
 }
 
 
-def _item(title: str, icon: str, model: str) -> dict[str, Any]:
+def _item(title: str, icon: str, model: str, narrowed: str = "") -> dict[str, Any]:
+    """Return an entry for a list, which opens narrowed by a query such as "?day=today"."""
     app, name = model.split(".")
     return {
         "title": title,
         "icon": icon,
-        "link": reverse_lazy(f"admin:{app}_{name}_changelist"),
+        "link": format_lazy("{}{}", reverse_lazy(f"admin:{app}_{name}_changelist"), narrowed),
         "permission": lambda request: request.user.has_perm(f"{app}.view_{name}"),
     }
 
@@ -50,7 +52,7 @@ UNFOLD = {
                     {"title": "Today", "icon": "today", "link": reverse_lazy("admin:index")},
                     _item("Appointments", "calendar_month", "appointments.appointment"),
                     _item("Conversations", "forum", "chatbot.conversation"),
-                    _item("Waiting for a person", "support_agent", "chatbot.handoff"),
+                    _item("Waiting for a person", "support_agent", "chatbot.handoff", "?ended_at__isempty=1"),
                     _item("Messages", "sms", "messaging.message"),
                     _item("Texts from patients", "mark_chat_unread", "messaging.inboundtext"),
                 ],

@@ -1,8 +1,11 @@
 """The desk: its first page, who may do what, and the ways from a patient to everything of theirs."""
 
 from datetime import timedelta
+from io import StringIO
 
 import pytest
+from django.contrib.auth.models import Group
+from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
@@ -127,3 +130,12 @@ def test_a_line_of_the_record_leads_to_the_row_it_is_about(
     page = manager.get(reverse("admin:practice_auditevent_change", args=[event.pk])).content.decode()
     assert f'href="{opened}"' in page
     assert f"patient {str(ana.pk)[:8]}" in page
+
+
+def test_roles_are_made_once_and_then_left_to_the_practice() -> None:
+    call_command("make_roles", stdout=StringIO())
+    manager = Group.objects.get(name="manager")
+    manager.permissions.clear()
+    call_command("make_roles", stdout=StringIO())
+    assert not manager.permissions.exists()
+    assert Group.objects.get(name="front desk").permissions.count() == len(roles.FRONT_DESK)

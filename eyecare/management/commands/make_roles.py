@@ -1,0 +1,16 @@
+"""Makes the groups of the staff, once: a practice that starts without the demo needs them too."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from eyecare import roles
+
+
+class Command(BaseCommand):
+    help = "Make the groups “front desk” and “manager” with their rights; one that exists is left as it is."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        for name in roles.ROLES:
+            group = roles.group(name)
+            self.stdout.write(f"{group.name}: {group.permissions.count()} rights")
