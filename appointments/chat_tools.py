@@ -215,7 +215,7 @@ class SlotArgument(Argument[Slot]):
             return self._question(f"These times are free{which}. Which suits you?", _best(matching, wish))
         whose = f" with {search.provider}" if search.provider else ""
         sentence = f"Nothing is free{whose} then ({wish.describe()}). These are the nearest times."
-        return self._question(sentence, search.nearest(wish) or search.with_anybody().nearest(wish))
+        return self._question(sentence, _nearest(search, wish))
 
     def _question(self, sentence: str, slots: Sequence[Slot]) -> Question:
         if not slots:
@@ -275,7 +275,7 @@ def book_appointment(
         actor=context.actor,
         idempotency_key=context.idempotency_key,
     )
-    return _written("appointment.booked", booked, f"You are booked: {visit_type} {_at(slot)}.")
+    return _written("appointment.booked", booked, f"You are booked: {_line(booked, context.channel)}.")
 
 
 def _move_question(*, appointment: Appointment, slot: Slot, **_: Any) -> str:
@@ -326,12 +326,12 @@ def cancel_appointment(
 
 
 @tool(label="See my appointments", examples=("when is my appointment?", "do I have anything booked"))
-def list_appointments(patient: Patient) -> Reply:
+def list_appointments(patient: Patient, *, context: ToolContext) -> Reply:
     """Say when the next appointments are."""
     upcoming = list(Appointment.objects.for_patient(patient).upcoming().with_details()[:OFFERED])
     if not upcoming:
         return Reply.say("You have no visit coming up. Shall I book one?", start="book_appointment")
-    lines = [f"{row.visit_type} {_at(services.slot_of(row))}" for row in upcoming]
+    lines = [_line(row, context.channel) for row in upcoming]
     opening = "Your next visit:" if len(lines) == 1 else "Your next visits:"
     return Reply.say("\n".join([opening, *lines]), cards=[_card(row) for row in upcoming])
 
@@ -357,6 +357,12 @@ def answer_reminder(patient: Patient, message: Message, digit: int, context: Too
 
 def _at(slot: Slot, preposition: str = "on ") -> str:
     return f"{preposition}{slot:%A, %B %-d at %-I:%M %p} with {slot.provider}, {slot.location}"
+
+
+def _line(appointment: Appointment, channel: str) -> str:
+    # a text message may be read by others: it says when, never what for
+    what = f"{appointment.visit_type} on " if channel == "web" else ""
+    return _at(services.slot_of(appointment), what)
 
 
 def _written(action: str, appointment: Appointment, words: str) -> Reply:
@@ -443,6 +449,14 @@ def _within(search: Search, wish: Wish) -> Search:
         return search
     first, last = min(days.first for days in wish.days), max(days.last for days in wish.days)
     return replace(search, first_day=first, last_day=last)
+
+
+def _nearest(search: Search, wish: Wish) -> list[Slot]:
+    """Return the nearest times to a wish; a visit that moves keeps its day sooner than its provider."""
+    near, that_day = search.nearest(wish), replace(wish, hours=(), exact=None, around=None)
+    if search.moving and not any(that_day.matches(slot.starts_at) for slot in near):
+        near = closest(search.with_anybody().matching(that_day), wish, OFFERED) or near
+    return near or search.with_anybody().nearest(wish)
 
 
 def _best(slots: Sequence[Slot], wish: Wish | None) -> list[Slot]:

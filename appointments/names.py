@@ -13,6 +13,9 @@ Known = TypeVar("Known")
 LIKENESS = 0.75
 """How alike a slip of the pen and a name must be (difflib's ratio)."""
 
+_ENDING = re.compile(r"(?:(?<=\w{4})(?:ing|ed)|s)$")
+"""Of a plural or a verb: "tightening" and "tightened" are the practice's "tighten"."""
+
 GENERIC = frozenset(
     re.findall(
         r"\w+",
@@ -30,7 +33,7 @@ def words(text: str) -> frozenset[str]:
     found = re.findall(
         r"[a-z0-9]+", "".join(filter(lambda sign: not unicodedata.combining(sign), decomposed))
     )
-    return frozenset(word if len(word) < 4 else word.removesuffix("s") for word in found)
+    return frozenset(word if len(word) < 4 else _ENDING.sub("", word) for word in found)
 
 
 def telling(text: str) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """Fills what a task has to be told, out of the patient's words, until one question is left or none."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chatbot.arguments import Choice, NotFoundYet, Options, Question, Situation, ToolContext
@@ -52,7 +52,9 @@ class Filling:
     def more(self, argument: ToolArgument) -> Asking:
         """Ask again, with choices that were not offered yet."""
         self._load()
-        return Asking(argument.name, argument.kind().more(self._situation(argument)))
+        declined = Choice("", self.task.filled.get(argument.name, ""))
+        situation = replace(self._situation(argument), offered=[*self.task.seen, declined])
+        return Asking(argument.name, argument.kind().more(situation))
 
     def pick(self, argument: ToolArgument, choice: Choice) -> Asking | None:
         """Take one of the choices that were offered; ask again when it has gone meanwhile."""

@@ -14,6 +14,8 @@ _GOODS = (
     r"(?:glasses|contacts|contact lens(?:es)?|lens(?:es)?|orders?|frames?|sunglasses|shades|specs|"
     r"spectacles|readers|bifocals|progressives|lentes|gafas|anteojos|pedido)"
 )
+_FRAMES = r"(?:glasses|frames?|specs|spectacles)"
+_SET_RIGHT = r"(?:tighten|adjust|straighten|fix|repair)(?:ing|ed)?\b"
 _RECORD = r"\b(?:address|phone number|email|e-mail|insurance (?:card|info)|password|last name|pharmacy)\b"
 
 _INTENTS: tuple[tuple[str, str], ...] = (
@@ -62,7 +64,7 @@ _INTENTS: tuple[tuple[str, str], ...] = (
         rf"delayed|late|listos?|listas?|pick ?up|at|status)\b|"
         rf"\b(?:are|is|have|has|did|r) (?:my|our|the|her|his|son'?s) (?:\w+ ){{0,3}}{_GOODS}\b|"
         rf"\b{_GOODS} (?:ready|in|here|done|status)\b|\border status\b|\bstatus of (?:my |the )?order\b|"
-        rf"\b(?:pick up|pickup) my (?:\w+ ){{0,2}}{_GOODS}\b|\bestan listos\b",
+        rf"\bpick (?:them|it|those) up\b|\b(?:pick up|pickup) my (?:\w+ ){{0,2}}{_GOODS}\b|\bestan listos\b",
     ),
     (
         "list_appointments",
@@ -95,6 +97,11 @@ _INTENTS: tuple[tuple[str, str], ...] = (
         rf"\b(?:cancel\w*|cxl|call off|get rid of|drop|scrap|delete|remove|take me off|"
         rf"anular)\b(?!.*\b(?:policy|fee|charge)\b)|"
         rf"\bdo(?:n'?t| not) (?:need|want)\b.*\b{_VISIT}\b|\bno longer need\b",
+    ),
+    (
+        "book_appointment",
+        rf"\b{_FRAMES}(?: \w+)? (?:{_SET_RIGHT})|\b(?:adjust|tighten|straighten|fix|repair) (?:my |the |"
+        rf"these )?{_FRAMES}\b|\b{_FRAMES} (?:\w+ ){{0,3}}(?:loose|crooked|bent|slipping|sliding|lopsided)\b",
     ),
     (
         "ask_practice",
@@ -143,9 +150,11 @@ _NOT_FOR = {
     ),
     "order_status": (
         r"\b(?:how long do|how much|do you|order (?:more|new|another)|reorder|buy|wear|clean|broke\w*|"
-        r"scratch\w*|bent|lost|warranty|adjust\w*|cost|price|fitting|prescription)\b"
+        r"scratch\w*|bent|lost|warranty|adjust\w*|tighten\w*|loose|crooked|fix\w*|repair\w*|straighten\w*|cost|price|fitting|prescription)\b"
     ),
     "list_appointments": r"\b(?:change|move|cancel|reschedule|how long)\b",
+    "book_appointment": r"\bhow (?:long|often|old|much)\b|\bwhat age\b|\bdo (?:i|we) have (?:any|an)\b|"
+    r"\bstill have\b|\bdid i\b",
     "ask_practice": r"\b(?:do you have (?:any ?thing|any|something|a|an|time|room|slots?|"
     r"openings?)\b(?!.*\b(?:parking|payment|discount|insurance|warranty|frames|kids)))|\b(?:late|"
     r"open) (?:in the|slot|appointment|afternoon)|\bslots? open|\bprescription (?:check|exam)",
@@ -161,10 +170,11 @@ def intent(text: str, among: Collection[str]) -> str:
 
 def hints_at(name: str, text: str) -> bool:
     """Say whether any clause holds a keyword of a command; of a task without keywords nothing is known."""
-    pattern = dict(_INTENTS).get(name)
-    if pattern is None:
+    patterns = [pattern for known, pattern in _INTENTS if known == name]
+    if not patterns:
         return name not in GENERAL_COMMANDS
-    return any(re.search(pattern, clause) for clause in _CLAUSE.split(keys(text)))
+    clauses = _CLAUSE.split(keys(text))
+    return any(re.search(pattern, clause) for pattern in patterns for clause in clauses)
 
 
 def speaks_of_a_person(text: str) -> bool:

@@ -6,10 +6,10 @@ message cannot mean: an emergency without a symptom, a second task without a wor
 
 from collections.abc import Mapping, Sequence
 
-from chatbot import keywords, rules, spans, triage
+from chatbot import keywords, rules, spans, triage, when
 from chatbot.commands import Command, ToolOutline
 from chatbot.plain import begins_with_yes
-from chatbot.prompt import Turn
+from chatbot.prompt import COMMAND_LIMIT, Turn
 
 _AT_A_LOSS = frozenset({"unclear", "handoff"})
 """What a model says when it knows nothing else: the keywords of a task speak louder."""
@@ -25,7 +25,7 @@ def proofread(commands: Sequence[Command], turn: Turn, tools: Sequence[ToolOutli
     kept = _without_idle_companions(kept, reading.message)
     if not {command.name for command in kept} - _AT_A_LOSS:
         kept = reading.requested() or kept or [reading.rest()]
-    kept = [reading.fitted(command) for command in kept]
+    kept = [reading.fitted(command) for command in [*kept, *_overheard(kept, reading)]]
     return [_mended(command, reading, is_alone=len(kept) == 1) for command in kept]
 
 
@@ -64,10 +64,21 @@ def _without_idle_companions(commands: list[Command], message: str) -> list[Comm
     return meant or commands[:1]
 
 
+def _overheard(kept: Sequence[Command], reading: rules.Reading) -> list[Command]:
+    """Return the tasks that another clause asks for by keyword, beside one that the model heard too."""
+    asked_for = [command for command in reading.requested() if command.name != "ask_practice"]
+    known = {command.name for command in kept}
+    if len(asked_for) < 2 or not known & {command.name for command in asked_for}:
+        return []
+    return [command for command in asked_for if command.name not in known][: COMMAND_LIMIT - len(kept)]
+
+
 def _mended(command: Command, reading: rules.Reading, *, is_alone: bool) -> Command:
     """Return the command with its details as code finds them, wherever code sees more clearly."""
     said = {name: spans.trimmed(words) for name, words in _told_apart(command.arguments).items()}
     said = {name: words for name, words in said.items() if not spans.says_nothing(name, words)}
+    if reading.turn.task and "slot" in reading.allowed[reading.turn.task]:
+        said = _with_times_in_the_slot(said)
     if "question" in said:
         return Command(command.name, {"question": spans.to_its_end(said["question"], reading.message)})
     if is_alone:
@@ -79,6 +90,15 @@ def _told_apart(said: Mapping[str, str]) -> Mapping[str, str]:
     """Return "my exam to friday", taken for the name of a visit, as the visit and the wish."""
     visit, wish = spans.from_and_to(said.get("appointment", ""))
     return {**said, "appointment": visit, "slot": said.get("slot", wish)} if wish else said
+
+
+def _with_times_in_the_slot(said: Mapping[str, str]) -> dict[str, str]:
+    """Return "after 5pm" as a time, though it was said when the kind of visit was asked for."""
+    is_time = {
+        name: name != "appointment" and when.find(words) == words and name not in spans.every(words)
+        for name, words in said.items()
+    }
+    return {"slot" if is_time[name] and "slot" not in said else name: words for name, words in said.items()}
 
 
 def _merged(said: Mapping[str, str], seen: Mapping[str, str]) -> dict[str, str]:

@@ -34,6 +34,7 @@ _A_VISIT = re.compile(
     r"check ?-?up|cita)\b"
 )
 _CHANGE = re.compile(r"\b(?:but|instead|rather|actually|though|except|make it|change|pero)\b")
+_NEGATION = re.compile(r"\b(?:not|dont|doesnt|didnt|cant|cannot|wont|isnt|never|nothing|neither)\b")
 CONFIRMATION, ANYTHING_ELSE = "confirmation", "anything_else"
 _JOINT = re.compile(
     r"[.?!;]+\s|[.?!;]+$|,? (?:and|also|plus|then|oh and|y tambien)(?: also| then| can you| could you)? |, "
@@ -55,7 +56,7 @@ def understand(
 def plainly(turn: Turn) -> Command | None:
     """Return a plain yes or no to what was asked, or the courtesy that a whole message is."""
     agrees, manners = yes_or_no(turn.message), courtesy(turn.message)
-    if agrees is not None and turn.asked and not (manners and turn.asked == ANYTHING_ELSE):
+    if agrees is not None and not (manners and turn.asked in ("", ANYTHING_ELSE)):
         return Command("yes" if agrees else "no")
     return Command(manners.value) if manners else None
 
@@ -100,10 +101,10 @@ class Reading:
     def fitted(self, command: Command) -> Command:
         """Return the command in its place: a time named while one is being chosen belongs to that visit.
 
-        Right after a visit was booked or moved, another time is meant for it. And a yes with a change
-        in it is the change.
+        Right after a visit was booked or moved, another time is meant for it. And a yes or a no with a
+        change in it is the change.
         """
-        if command.name == "yes" and _CHANGE.search(keys(self.message)) and (details := self.seen_for("set")):
+        if self._is_change(command) and (details := self.seen_for("set")):
             return Command("set", details)
         if command.name not in _MOVABLE or "visit_type" in command.arguments or self._names_a_visit():
             return command
@@ -118,6 +119,13 @@ class Reading:
         if name == "set":
             return self._details(self.message, self.allowed.get(self.turn.task, ()))
         return self._command(_Request(name, self.message)).arguments if self.allowed.get(name) else {}
+
+    def _is_change(self, command: Command) -> bool:
+        """Say whether a yes, a no or a wish for others may only introduce what is wanted instead."""
+        said = keys(self.message)
+        if command.name == "yes":
+            return bool(_CHANGE.search(said))
+        return command.name in ("no", "more") and not (_MORE.search(said) or _NEGATION.search(said))
 
     @property
     def is_question(self) -> bool:

@@ -15,7 +15,8 @@ _VISIT_TYPES = re.compile(
     r"check|follow ?-?up)|follow ?-?up(?: visit| appointment| exam)?|post ?-?op(?: visit| check)?|"
     r"(?:kids?'?|kid's|child'?s|children'?s|school|diabetes) (?:exam|check ?-?up|visit|appointment)|"
     r"frame adjustment|adjustment|check ?-?up|fitting|eyes? (?:checked|tested|examined)|(?:get |"
-    r"be )?fitted for contacts?(?: lenses)?|(?:try|get|new) contacts|examen(?: de (?:la )?(?:vista|ojos))?|"
+    r"be )?fitted for contacts?(?: lenses)?|(?:try|get|new) contacts|new (?:glasses|prescription)|"
+    r"examen(?: de (?:la )?(?:vista|ojos))?|"
     r"revision de la vista|(?:adjust|tighten|fix|straighten|repair) (?:my |the |these |some )?(?:glasses|"
     r"frames?|specs)|(?:my |the )?(?:glasses|frames?|specs) (?:adjusted|tightened|fixed|straightened|"
     r"repaired)|tighten(?:ing|ed)?|(?:annual|yearly)(?= (?:with|on|at|in|please|next|this)\b|[.,!?]|$)|"
@@ -92,7 +93,7 @@ _TAIL = re.compile(
 )
 _EMPTY = {
     "appointment": re.compile(
-        r"(?:(?:my|our|the|an?|mi|next|scheduled|upcoming|current|existing) )*(?:appointments?|appts?|apt|"
+        r"(?:(?:my|our|the|an?|mi|scheduled|current|existing) )*(?:appointments?|appts?|apt|"
         r"visit|booking|cita|it|that|this|one)",
         re.IGNORECASE,
     ),

@@ -92,7 +92,7 @@ class Turn:
         except identity.TriesUsedUp as refusal:
             self.work.hand_over(refusal.sentence, "the date of birth did not match")
             return True
-        if not matches:
+        if not matches and self.conversation.identity_tries < identity.TRIES:
             self.draft.say(sayings.WRONG_BIRTH_DATE)
         self.work.advance(top)
         return True
@@ -243,7 +243,10 @@ class Turn:
 
     def _greet(self, command: Command) -> None:
         patient = self.conversation.patient
-        self._welcome(sayings.greeting(patient.first_name if patient else ""))
+        if self.conversation.status == Conversation.Status.WAITING:
+            self._welcome(f"{sayings.PERSON_KNOWS} {sayings.MEANWHILE}")
+        else:
+            self._welcome(sayings.greeting(patient.first_name if patient else ""))
 
     def _thanks(self, command: Command) -> None:
         self.draft.say(sayings.THANKS)
@@ -260,7 +263,7 @@ class Turn:
     def _can_do(self) -> list[Choice]:
         is_text = self.conversation.channel == Conversation.Channel.SMS  # whose phone it is, is asked later
         tools = registry.tools().values() if is_text else registry.open_to(self.conversation.patient)
-        return [Choice(tool.label, tool.name) for tool in tools]
+        return [Choice(tool.label, tool.name) for tool in sorted(tools, key=lambda tool: not tool.asks_first)]
 
     def _miss(self, command: Command) -> None:
         """Try the message as the answer to what was asked; else say so, and after a while offer a way out."""

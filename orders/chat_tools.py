@@ -22,6 +22,11 @@ from patients.models import Patient
 
 SHOWN = 3
 
+_SAYS_NO_MORE = re.compile(
+    r"\W*(?:(?:my|our|the|an?|mi|status|of|on|new|it|they|them) )*(?:orders?|pedido)?\W*"
+)
+"""Words that name no order in particular."""
+
 _KINDS = {
     Order.Kind.SUNGLASSES: re.compile(r"\bsun ?glass|\bshades\b|\bgafas de sol"),
     Order.Kind.CONTACTS: re.compile(r"\bcontact|\blentes de contacto|\blentillas"),
@@ -32,8 +37,8 @@ _KINDS = {
 """Patients' words for each kind; the first that fits counts, so that sunglasses are no glasses."""
 
 
-class OrderArgument(Argument[Order]):
-    """One of the patient's lens orders, by its number or by what it is."""
+class OrderArgument(Argument[Order | None]):
+    """One of the patient's lens orders, by its number or by what it is; None is all of them."""
 
     name = "order"
     description = "the words that say which order: glasses, contacts, its number"
@@ -43,8 +48,10 @@ class OrderArgument(Argument[Order]):
             "Which order do you mean?", [self.choice(order) for order in _orders(situation.patient)]
         )
 
-    def read(self, text: str, situation: Situation) -> Order | Options:
+    def read(self, text: str, situation: Situation) -> Order | Options | None:
         orders = _orders(situation.patient)
+        if _SAYS_NO_MORE.fullmatch(text.casefold()):
+            return None
         meant = _meant(text, orders)
         if len(meant) == 1:
             return meant[0]
@@ -56,15 +63,19 @@ class OrderArgument(Argument[Order]):
         orders = _orders(situation.patient)
         return orders[0] if len(orders) == 1 else None
 
-    def dump(self, value: Order) -> str:
-        return str(value.pk)
+    def dump(self, value: Order | None) -> str:
+        return str(value.pk) if value else ""
 
-    def load(self, key: str, situation: Situation) -> Order:
+    def load(self, key: str, situation: Situation) -> Order | None:
+        if not key:
+            return None
         if situation.patient is None:
             raise Misunderstood("Please sign in to see your orders.")
         return services.get_for(situation.patient, key)
 
-    def label(self, value: Order) -> str:
+    def label(self, value: Order | None) -> str:
+        if value is None:
+            return "All orders"
         return f"{value.get_kind_display().capitalize()}, order {value.number}"
 
 

@@ -35,6 +35,10 @@ def _read_against(visit: datetime, scan: Scan) -> None:
     )
     scan.replace(r"\bsame (?:day and )?time next week\b", lambda _: scan.moment(_next_week(visit, scan)))
     scan.replace(r"\bsame time\b", lambda _: scan.clock(exactly(visit.time())))
+    scan.replace(
+        r"\b(?:the )?(?:week after(?: that)?|following week)\b(?! (?:next|the|my|your|\d|[A-Z]))",
+        lambda _: scan.day(week_of(visit.date() + timedelta(weeks=1))),
+    )
     for words, days in (
         (r"\b(?:the )?same day\b|\bthat (?:same )?day\b", 0),
         (r"\b(?:the )?(?:next|following) day\b|\b(?:the )?day after$", 1),

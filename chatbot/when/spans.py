@@ -118,7 +118,7 @@ def _trimmed(first: int, last: int, kinds: list[str], words: list[str]) -> list[
     while first < cores[0] and not _opens(words[first].split()[0], words[first + 1].split()[0]):
         first += 1
     while last > cores[-1] and words[last].split()[-1] in _NOT_AT_THE_END:
-        if words[last] == "after" and words[last - 1] in ("day", "week"):
+        if words[last].split()[0] == "after" and words[last - 1] in ("day", "week"):
             break
         last -= 1
     return [(first, last)]

@@ -141,7 +141,7 @@ def test_more_offers_what_was_not_offered_yet(say: Say) -> None:
 def test_stop_gives_the_task_up_undone(say: Say) -> None:
     say("garden at 9", ("book_table", {"room": "garden", "table": "9"}))
     assert say("never mind", "stop").text == "All right, I have stopped. Nothing was changed."
-    say("yes", "yes")
+    say("yes")
     assert tea.served == []
 
 
@@ -163,7 +163,7 @@ def test_a_suggestion_is_followed_by_a_yes_and_forgotten_after_another_message(s
     assert say("yes").effects == [{"action": "tea.paid", "object": "bill", "id": "1"}]
     say("what do i owe", "tea_bill")
     say("when do you serve", "ask_tea")
-    assert say("yes", "yes").effects == []
+    assert say("yes").effects == []
 
 
 def test_what_was_just_done_goes_without_saying_in_the_next_task(say: Say) -> None:
@@ -259,7 +259,7 @@ def test_a_red_flag_is_answered_word_for_word_stops_the_task_and_calls_staff(
     assert (reply.urgent, reply.handoff) == (True, True)
     handoff = talk.handoffs.get()
     assert (handoff.is_urgent, handoff.reason) == (True, "red flag: splash")
-    assert say("yes", "yes").effects == []
+    assert say("yes").effects == []
     assert tea.served == []
     assert "call us" in say("then book a table", "book_table").text
 
@@ -339,7 +339,7 @@ def test_a_break_in_a_tool_is_told_and_a_person_learns_of_it(
 def test_open_tasks_are_forgotten_after_a_long_rest(say: Say, talk: Conversation) -> None:
     say("garden at 9", ("book_table", {"room": "garden", "table": "9"}))
     with clock.frozen_at(factories.MONDAY + services.FORGOTTEN_AFTER * 2):
-        say("yes", "yes")
+        say("yes")
     assert tea.served == []
 
 
