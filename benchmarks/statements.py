@@ -28,13 +28,13 @@ os.environ.setdefault("DEMO", "1")
 
 os.environ["LOG_LEVEL"] = "WARNING"
 
-import django  # noqa: E402
+import django
 
 django.setup()
 
-import typst  # noqa: E402
+import typst
 
-from billing import pdf  # noqa: E402
+from billing import pdf
 
 Content = dict[str, Any]
 Setter = Callable[[Content], bytes]

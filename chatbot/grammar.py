@@ -19,9 +19,9 @@ def command_grammar(tools: Sequence[ToolOutline], message: str) -> str:
     that may be followed by the next word only.
     """
     spans = _span_rules(normalise(message))
-    rules = {
-        "root": f'{_literal(chr(123) + chr(34) + "commands" + chr(34) + ":[")} command ("," command){{0,{COMMAND_LIMIT - 1}}} "]}}"',
-    }
+    opening = _literal('{"commands":[')
+    further = COMMAND_LIMIT - 1
+    rules = {"root": f'{opening} command ("," command){{0,{further}}} "]}}"'}
     names = []
     for position, (name, arguments) in enumerate(allowed_arguments(tools).items()):
         if name == "set" and not spans:

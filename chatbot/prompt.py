@@ -90,7 +90,8 @@ def instructions(tools: Sequence[ToolOutline]) -> str:
         "You read what a patient of an eye-care practice writes and turn it into commands.",
         'Answer with JSON only: {"commands":[{"name":"…","arguments":{"…":"…"}}]}.',
         f"One to {COMMAND_LIMIT} commands, from this list only.",
-        "Copy every argument word for word from the patient's message. Leave out what the patient did not say.",
+        "Copy every argument word for word from the patient's message.",
+        "Leave out what the patient did not say.",
         "",
         "Tasks:",
     ]
