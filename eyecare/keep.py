@@ -34,6 +34,8 @@ def keep(command: list[str]) -> int:
     while not stopping.is_set():
         began = time.monotonic()
         program = subprocess.Popen(command)  # noqa: S603 - our own command line, from the supervisor
+        if stopping.is_set():  # told so before there was a program to pass it on to
+            program.terminate()
         code = program.wait()
         if stopping.is_set():
             break
