@@ -94,9 +94,14 @@ class ConversationAdmin(RecordsReads, Kept):
         )
         return format_html_join("", '<p class="mb-2"><strong>{}</strong> <small>{}</small><br>{}</p>', lines)
 
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        form = super().get_form(request, *args, **kwargs)
+        form.account = cast(Account, request.user)
+        return form
+
     def save_model(self, request: HttpRequest, obj: Conversation, form: Any, change: bool) -> None:
         """Say what was typed; nothing else of a conversation is edited by hand."""
-        if text := form.cleaned_data.get("reply", "").strip():
+        if text := form.cleaned_data.get("reply"):
             handoff.reply(conversation=obj, account=cast(Account, request.user), text=text)
 
     def response_change(self, request: HttpRequest, obj: Conversation) -> HttpResponse:

@@ -1,19 +1,25 @@
 """What the desk fills in for the assistant: the next thing to say, and the signs to watch for."""
 
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from unfold.dataclasses import ActionDialog
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from chatbot import services
+from chatbot import handoff, services
 from chatbot.models import Conversation, RedFlag
+from patients.models import Account
 
 
 class ReplyForm(forms.ModelForm):
-    """A conversation's only editable field is the next thing that a person says in it."""
+    """A conversation's only editable field is the next thing that a person says in it.
+
+    `account` is who says it; the admin sets it on the form of each request.
+    """
+
+    account: ClassVar[Account]
 
     reply = forms.CharField(
         required=False,
@@ -25,6 +31,15 @@ class ReplyForm(forms.ModelForm):
     class Meta:
         model = Conversation
         fields: tuple[str, ...] = ()
+
+    def clean_reply(self) -> str:
+        """Refuse here what the service would refuse, so that what was typed stays on the page."""
+        text: str = self.cleaned_data["reply"].strip()
+        if text and handoff.is_with_another(conversation=self.instance, account=self.account):
+            raise forms.ValidationError(
+                "Somebody else has taken this conversation. Your words were not sent."
+            )
+        return text
 
 
 def asked(title: str, submit: str, description: str) -> ActionDialog:

@@ -65,6 +65,12 @@ def take(*, conversation: Conversation, account: Account) -> Handoff:
     return Handoff.objects.get(pk=handoff.pk)
 
 
+def is_with_another(*, conversation: Conversation, account: Account) -> bool:
+    """Say whether another member of staff has the conversation in hand."""
+    taken = Handoff.objects.filter(conversation=conversation, ended_at=None, taken_by__isnull=False)
+    return taken.exclude(taken_by=account).exists()
+
+
 @transaction.atomic
 def reply(*, conversation: Conversation, account: Account, text: str) -> ChatMessage:
     """Say something to the patient as a person, in the conversation's own channel; takes it first."""

@@ -99,7 +99,9 @@ def test_a_conversation_that_another_has_is_not_taken(desk: Client, talk: Conver
     other = Client()
     other.force_login(eve)
     desk.post(page(talk), {"reply": "Dana here."})
-    other.post(page(talk), {"reply": "Eve here."}, follow=True)
+    shown = other.post(page(talk), {"reply": "Eve here."}, follow=True).content.decode()
+    assert "Somebody else has taken this conversation." in shown
+    assert "Eve here.</textarea>" in shown
     assert list(ChatMessage.objects.filter(author="staff").values_list("text", flat=True)) == ["Dana here."]
 
 
