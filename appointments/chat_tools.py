@@ -4,6 +4,7 @@ import functools
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 from django.db.models import QuerySet
@@ -406,13 +407,31 @@ def _wish(said: str, situation: Situation) -> Wish:
     """Return when somebody would like to come; later words narrow or change the earlier ones."""
     zone = practice.zone()
     moving = situation.filled.get("appointment")
-    reference = moving.starts_at.astimezone(zone) if moving else None
     now = situation.context.now.astimezone(zone)
-    wishes = [when.read(_WITH_WHOM.sub("", piece), now, reference) for piece in said.split(_THEN)]
-    if reference and not _names_days(wishes[0]):
-        wishes.insert(0, Wish(zone, days=(Days(reference.date(), reference.date()),)))
+    *earlier, last = (_WITH_WHOM.sub("", piece) for piece in said.split(_THEN))
+    own = moving.starts_at.astimezone(zone) if moving else None
+    spoken_of = _spoken_of(last, situation)
+    wishes = [when.read(piece, now, own) for piece in earlier if not _THAN_OFFERED.fullmatch(bare(piece))]
+    wishes.append(when.read(last, now, spoken_of.astimezone(zone) if spoken_of else None))
+    if own and not _names_days(wishes[0]):
+        wishes.insert(0, Wish(zone, days=(Days(own.date(), own.date()),)))
     return functools.reduce(_changed, wishes)
 
+
+def _spoken_of(said: str, situation: Situation) -> datetime | None:
+    """Return the time that "later" is meant against: what was read back or offered last, else the visit."""
+    moving, visit_type = situation.filled.get("appointment"), _visit_type(situation)
+    if situation.standing:
+        return situation.standing.starts_at
+    if visit_type and situation.offered and _THAN_OFFERED.fullmatch(bare(said).strip(" ?!.")):
+        return services.slot_from_key(visit_type, situation.offered[-1].key).starts_at
+    return moving.starts_at if moving else None
+
+
+_THAN_OFFERED = re.compile(
+    r"(?:(?:a (?:bit|little)|any|anything|something|no|or) )*(?:later|earlier)(?: that day)?"
+)
+"""A wish that means nothing but beside the times that were offered."""
 
 _THEN = "; "
 """Between what was said of the time in one turn and in the next."""

@@ -70,7 +70,8 @@ class Situation:
     """What an argument may look at while it asks or reads.
 
     `filled` holds the values of the task's other arguments, `offered` what was offered for this one
-    so far, `wish` the patient's words for it so far ("next week in the morning").
+    so far, `wish` the patient's words for it so far ("next week in the morning"), `standing` the
+    value that it has at the moment.
     """
 
     patient: Patient | None
@@ -78,6 +79,7 @@ class Situation:
     context: ToolContext
     offered: list[Choice] = field(default_factory=list)
     wish: str = ""
+    standing: Any = None
 
 
 class Argument(Generic[T]):

@@ -27,9 +27,12 @@ def as_text(message: ChatMessage) -> str:
 
 
 def _shortened(text: str, limit: int) -> str:
-    """Cut at the end of a sentence; a first sentence that is too long itself is kept whole."""
+    """Cut at the end of a sentence; the question at the end, and a first sentence, are kept whole."""
     if len(text) <= limit:
         return text
+    said, _, last = text.rpartition("\n")
+    if said and last.endswith("?"):
+        return f"{_shortened(said, limit - len(last) - 1)}\n{last}"
     sentences = re.split(r"(?<=[.!?])\s+", text)
     kept = sentences[0]
     for sentence in sentences[1:]:

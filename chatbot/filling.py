@@ -52,8 +52,8 @@ class Filling:
     def more(self, argument: ToolArgument) -> Asking:
         """Ask again, with choices that were not offered yet."""
         self._load()
-        declined = Choice("", self.task.filled.get(argument.name, ""))
-        situation = replace(self._situation(argument), offered=[*self.task.seen, declined])
+        declined = [Choice("", key) for name, key in self.task.filled.items() if name == argument.name]
+        situation = replace(self._situation(argument), offered=[*self.task.seen, *declined])
         return Asking(argument.name, argument.kind().more(situation))
 
     def pick(self, argument: ToolArgument, choice: Choice) -> Asking | None:
@@ -161,6 +161,7 @@ class Filling:
             context=self.context,
             offered=self.task.seen if self.task.asked == argument.name else [],
             wish=self.task.words.get(argument.name, ""),
+            standing=self.values.get(argument.name),
         )
 
 

@@ -14,6 +14,9 @@ from chatbot.prompt import COMMAND_LIMIT, Turn
 _AT_A_LOSS = frozenset({"unclear", "handoff"})
 """What a model says when it knows nothing else: the keywords of a task speak louder."""
 
+_ENDS_ANOTHER = frozenset({"provider", "location"})
+"""Details that a model leaves hanging on the end of another."""
+
 
 def proofread(commands: Sequence[Command], turn: Turn, tools: Sequence[ToolOutline]) -> list[Command]:
     """Return the commands as far as the message supports them; by keywords when nothing is left.
@@ -103,10 +106,18 @@ def _with_times_in_the_slot(said: Mapping[str, str]) -> dict[str, str]:
 
 def _merged(said: Mapping[str, str], seen: Mapping[str, str]) -> dict[str, str]:
     merged = {name: _better(name, words, seen.get(name, "")) for name, words in said.items()}
+    for name in _ENDS_ANOTHER & seen.keys():
+        merged = {other: _cut_off(words, seen[name]) for other, words in merged.items()}
     for name, words in seen.items():
         if not any(words.casefold() in others.casefold() for others in merged.values()):
             merged.setdefault(name, words)
     return merged
+
+
+def _cut_off(words: str, end: str) -> str:
+    """Return "soon" for "soon with okafor", but leave what begins with the end as it is."""
+    before, found, _ = words.partition(end)
+    return spans.trimmed(before) if found and before.strip() else words
 
 
 def _better(name: str, said: str, seen: str) -> str:

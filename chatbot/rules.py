@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from chatbot import keywords, spans, triage
+from chatbot import keywords, spans, triage, when
 from chatbot.commands import Command, ToolOutline
 from chatbot.keywords import keys
-from chatbot.plain import courtesy, yes_or_no
+from chatbot.plain import Courtesy, courtesy, yes_or_no
 from chatbot.prompt import COMMAND_LIMIT, Turn, allowed_arguments, normalise
 from chatbot.when.words import bare
 
@@ -56,6 +56,8 @@ def understand(
 def plainly(turn: Turn) -> Command | None:
     """Return a plain yes or no to what was asked, or the courtesy that a whole message is."""
     agrees, manners = yes_or_no(turn.message), courtesy(turn.message)
+    if manners is Courtesy.GOODBYE and turn.task and when.find(turn.message):
+        return None  # "later?" asks for a later time
     if agrees is not None and not (manners and turn.asked in ("", ANYTHING_ELSE)):
         return Command("yes" if agrees else "no")
     return Command(manners.value) if manners else None
@@ -121,11 +123,12 @@ class Reading:
         return self._command(_Request(name, self.message)).arguments if self.allowed.get(name) else {}
 
     def _is_change(self, command: Command) -> bool:
-        """Say whether a yes, a no or a wish for others may only introduce what is wanted instead."""
+        """Say whether a yes, a no, a stop or a wish for others only introduces what is wanted instead."""
         said = keys(self.message)
         if command.name == "yes":
             return bool(_CHANGE.search(said))
-        return command.name in ("no", "more") and not (_MORE.search(said) or _NEGATION.search(said))
+        plainly_meant = _MORE.search(said) or _STOP.search(said) or _NEGATION.search(said)
+        return command.name in ("no", "more", "stop") and not plainly_meant
 
     @property
     def is_question(self) -> bool:

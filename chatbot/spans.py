@@ -34,7 +34,7 @@ _NO_NAME = (
 """What follows "with" or "see" and is nobody's name."""
 
 _PROVIDER = re.compile(
-    rf"\b(?:(?<=\bwith )(?!{_NO_NAME})[a-z][a-z'-]{{2,}}|"
+    rf"\b(?:(?:(?<=\bwith )|(?<=\bw )|(?<=\bw/ ))(?!{_NO_NAME})[a-z][a-z'-]{{2,}}|"
     rf"(?<=\bsee )(?!{_NO_NAME})[a-z][a-z'-]{{2,}}(?= (?:on|in|at|next|this|tomorrow|instead|please|again)\b|"
     r"[.,!?]*$)|(?:dr|doctor|doc|dra|doctora)\.? (?!who\b|in\b|is\b|for\b|and\b|or\b|to\b|on\b|at\b|"
     r"about\b|said\b|told\b|appointment|visit)[a-z][a-z'-]+|(?:any|either|whichever|whatever) (?:doctor|dr|"
@@ -88,7 +88,7 @@ _TO = re.compile(r"(?P<visit>.+?)(?: back| forward)? (?:to|until|till|para) (?P<
 _HEAD = re.compile(r"^(?:(?:for|at|with|to|please|just|maybe|i think)\b[\s,]*)+(?=\w{3})", re.IGNORECASE)
 _TAIL = re.compile(
     r"[\s,]+(?:works?|(?:is|are|would be|will be)(?: (?:fine|best|good|great|ok|okay|better))?|please|pls|"
-    r"thanks|thank you|instead|if (?:possible|you can)|for me|i (?:think|guess)|with|to|at|for|and|or)$",
+    r"thanks|thank you|instead|if (?:possible|you can)|for me|i (?:think|guess)|with|w|to|at|for|and|or)$",
     re.IGNORECASE,
 )
 _EMPTY = {

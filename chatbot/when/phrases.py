@@ -30,7 +30,8 @@ _SOONEST = re.compile(
     rf"(?:the |your |ur |at the |very )*(?:1st|next|earliest|soonest) {_FREE}(?: {_FREE})?|"
     r"(?:the |your )?earliest(?: (?:you|u) (?:have|can|got))?|right away|immediately|any ?time|"
     r"when ?ever|any (?:day|date|slot|one|of them)|no preference|(?:im |i am )?(?:flexible|easy)|"
-    r"doesnt matter|dont (?:care|mind)|first come)\b"
+    r"doesnt matter|dont (?:care|mind)|first come|(?:the )?(?:sooner|earlier) the better|"
+    r"soon|sooner(?! than))\b"
 )
 _WIDE_PARTS = (MORNING, AFTERNOON, EVENING)
 _ANY = r"(?:any |every |all )?"
