@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import time
 from pathlib import Path
 
 import dj_database_url
@@ -11,6 +12,7 @@ from django.conf import settings
 from django.db import connections
 from pytest_django.plugin import DjangoDbBlocker
 
+from practice.models import Practice
 from tests.drills.house import House
 
 HERE = Path(__file__).parent
@@ -30,12 +32,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @contextmanager
 def rows_of(house: House, blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Let this process read the database of the house, beside its programs."""
+    """Let this process read the database of the house, beside its programs; no hour is quiet there."""
     connections.databases["house"] = connections.databases["default"] | dj_database_url.parse(
         house.database_url
     )
     try:
         with blocker.unblock():
+            Practice.objects.using("house").update(quiet_from=time(0), quiet_until=time(0))
             yield
     finally:
         connections["house"].close()

@@ -14,7 +14,7 @@ from appointments.models import Appointment
 from billing.models import Statement, StatementRun
 from chatbot.models import Document, Passage
 from messaging.models import Message
-from tests.drills.house import House, Visitor, until
+from tests.drills.house import KEEPER, STOPS_WITHIN, House, Visitor, until
 
 STATEMENTS = 120 + 3
 """Those of the script, and the three of the cast who owe something and are on no plan."""
@@ -26,13 +26,10 @@ ALL_ANSWER = dict.fromkeys(
 )
 ALL_WELL = dict.fromkeys(["status", "database", "queue", "model", "vectors"], "ok")
 MANY_STATEMENTS = """
-from datetime import time
 from billing import services
 from eyecare import clock
 from patients.models import Consent, Patient
-from practice.models import Practice
 
-Practice.objects.update(quiet_from=time(0), quiet_until=time(0))
 for patient in Patient.objects.filter(account=None)[:120]:
     services.charge(patient=patient, amount_cents=2500, description="Eye exam", source=f"drill:{patient.pk}")
     Consent.objects.create(patient=patient, kind=Consent.Kind.BILLING_TEXTS, granted=True, source="drill")
@@ -171,6 +168,23 @@ def test_ctrl_c_ends_every_program_and_the_next_start_finds_its_ports_free(house
     house.start()
     assert Appointment.objects.using("house").count() == before
     assert house.patient("new").pages() == ALL_ANSWER
+
+
+def test_the_house_ends_as_a_whole_when_its_web_server_dies(house: House) -> None:
+    web = next(pid for pid, line in house.processes().items() if "uvicorn" in line)
+    os.kill(web, signal.SIGKILL)
+    assert house.roof.wait(timeout=STOPS_WITHIN) != 0
+    assert house.processes() == {}
+    house.start()
+
+
+def test_a_killed_clock_is_started_again_and_there_is_only_one(house: House) -> None:
+    with house.without("beat"):
+        assert house.patient("new").pages() == ALL_ANSWER
+    with house.without("worker"):
+        pass
+    clocks = [line for line in house.processes().values() if "beat" in line and line[1:3] != KEEPER]
+    assert len(clocks) == 1
 
 
 def test_a_second_house_is_told_which_ports_are_taken(house: House) -> None:
