@@ -1,14 +1,21 @@
 """How fast the shipped command model answers, and what the grammar costs.
 
-Run with `python -m benchmarks.command_model [GGUF] [--threads N]` from the repository's root. The
-messages are the hand-written cases of `finetune/corpus/`; the model is driven by the model host's own
+    python benchmarks/command_model.py [GGUF] [--threads N]
+
+The messages are the hand-written cases of `finetune/corpus/`; the model is driven by the model host's own
 class, in this process, so the figures hold no network.
 """
 
 import argparse
+import os
+import sys
 import time
 from pathlib import Path
 from statistics import median, quantiles
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+os.environ["OMP_WAIT_POLICY"] = "passive"  # as in the model host; llama.cpp reads it once, when loaded
 
 from chatbot import grammar, prompt
 from chatbot.modelhost.llama import GgufModel, Prompt, Tally
@@ -17,7 +24,7 @@ from finetune.evaluate import ANSWER_TOKENS
 from finetune.examples import Example
 from finetune.tasks import TOOLS
 
-SHIPPED = Path(__file__).parent.parent / "finetune" / "shipped" / "eyecare-command.gguf"
+SHIPPED = ROOT / "finetune" / "shipped" / "eyecare-command.gguf"
 
 
 def main() -> None:
