@@ -39,8 +39,8 @@ stack: ## the production set-up: PostgreSQL, Redis, Chroma, web, worker, beat, m
 bench: .venv/.tests ## every figure that the documentation prints
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
-model: .venv/.tests ## train, export, quantize and check the shipped command model
-	$(BIN)/python -m finetune all --recipe command-small
+model: .venv/.tests ## train, export, quantize and check the shipped command model; DATA=folder adds public dialogues
+	$(BIN)/python -m finetune all --recipe command-small $(if $(DATA),--data $(DATA))
 
 .venv/bin/pip:
 	@echo "── Making a virtual environment in .venv"
