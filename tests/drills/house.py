@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ from django.utils import timezone
 
 from chatbot.models import ChatMessage
 from eyecare import cast
+from tests.servers import free_port
 
 Found = TypeVar("Found")
 
@@ -38,12 +38,6 @@ def until(look: Callable[[], Found], what: str, seconds: float = COMES_BACK_WITH
             return found
         pause.wait(0.2)
     raise TimeoutError(f"after {seconds:.0f} s: {what}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -17,14 +17,14 @@ from billing.models import Statement, StatementRun
 from messaging.models import Message
 from tests.drills.conftest import rows_of
 from tests.drills.house import House, until
-from tests.drills.servers import Postgres, Redis
 from tests.drills.test_embedded import ALL_ANSWER, MANY_STATEMENTS, STATEMENTS, age_claims, done, messages
+from tests.servers import Postgres, Redis
 
 pytestmark = [
     pytest.mark.postgres,
     pytest.mark.redis,
     pytest.mark.skipif(
-        not (os.environ.get("TEST_REDIS_URL") and Postgres.programs and Redis.program),
+        not (os.environ.get("TEST_REDIS_URL") and Postgres.programs() and Redis.program()),
         reason="needs PostgreSQL and Redis: run by `make test` where their programs are installed",
     ),
 ]
