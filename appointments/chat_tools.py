@@ -429,7 +429,8 @@ def _spoken_of(said: str, situation: Situation) -> datetime | None:
 
 
 _THAN_OFFERED = re.compile(
-    r"(?:(?:a (?:bit|little)|any|anything|something|no|or) )*(?:later|earlier)(?: that day)?"
+    r"(?:(?:a (?:bit|little)|any|anything|something|no|or) )*(?:later|earlier)(?: that day)?|"
+    r"(?:the )?(?:day after|next day|following day)"
 )
 """A wish that means nothing but beside the times that were offered."""
 

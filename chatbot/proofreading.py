@@ -49,7 +49,7 @@ def _is_supported(command: Command, reading: rules.Reading) -> bool:
         case "yes":
             return begins_with_yes(reading.message) or not reading.is_question
         case "set":
-            return bool(reading.turn.task and command.arguments)
+            return bool((reading.turn.task or reading.turn.last) and command.arguments)
     return True
 
 
@@ -83,7 +83,8 @@ def _mended(command: Command, reading: rules.Reading, *, is_alone: bool) -> Comm
     if reading.turn.task and "slot" in reading.allowed[reading.turn.task]:
         said = _with_times_in_the_slot(said)
     if "question" in said:
-        return Command(command.name, {"question": spans.to_its_end(said["question"], reading.message)})
+        question = spans.to_its_end(said["question"], reading.message, is_alone=is_alone)
+        return Command(command.name, {"question": question})
     if is_alone:
         said = _merged(said, reading.seen_for(command.name))
     return Command(command.name, said)

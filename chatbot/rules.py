@@ -108,7 +108,11 @@ class Reading:
         """
         if self._is_change(command) and (details := self.seen_for("set")):
             return Command("set", details)
-        if command.name not in _MOVABLE or "visit_type" in command.arguments or self._names_a_visit():
+        if (
+            command.name not in (*_MOVABLE, "set")
+            or "visit_type" in command.arguments
+            or self._names_a_visit()
+        ):
             return command
         if self.turn.task in _MOVABLE and self.turn.asked in (CONFIRMATION, "slot") and command.arguments:
             return Command("set", command.arguments)

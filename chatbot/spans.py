@@ -83,7 +83,10 @@ _FILLERS_OF_ANSWER = re.compile(
     r"my|a|an|the|with|at|i'll take|ill take|give me|yes|ok|sure|to see|see|no)\b[\s,]*)+",
     re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(r"[.?!]+(?=\s|$)|,? (?:and|also|but) (?=(?:also|can|could|when|what|how|do|is)\b)")
+_SENTENCE_END = re.compile(r"[.?!]+(?=\s|$)")
+_CLAUSE_END = re.compile(
+    _SENTENCE_END.pattern + r"|,? (?:and|also|but) (?=(?:also|can|could|when|what|how|do|is)\b)"
+)
 _TO = re.compile(r"(?P<visit>.+?)(?: back| forward)? (?:to|until|till|para) (?P<wish>.+)", re.IGNORECASE)
 _HEAD = re.compile(r"^(?:(?:for|at|with|to|please|just|maybe|i think)\b[\s,]*)+(?=\w{3})", re.IGNORECASE)
 _TAIL = re.compile(
@@ -167,10 +170,14 @@ def question(text: str) -> str:
     return _EDGE_COURTESY.sub("", text).strip(" ,") or text.strip()
 
 
-def to_its_end(part: str, text: str) -> str:
-    """Return a part of a question with the rest of its sentence, without the manners around them."""
+def to_its_end(part: str, text: str, *, is_alone: bool) -> str:
+    """Return a part of a question with the rest of its sentence, without the manners around them.
+
+    What stands beside other requests ends where the next clause begins.
+    """
+    end = _SENTENCE_END if is_alone else _CLAUSE_END
     start = text.casefold().find(part.casefold())
-    ends = (match.start() for match in _SENTENCE_END.finditer(text))
+    ends = (match.start() for match in end.finditer(text))
     last = min((end for end in ends if end >= start + len(part)), default=len(text))
     return question(text[start:last])
 
@@ -183,7 +190,7 @@ def from_and_to(text: str) -> tuple[str, str]:
 
 def trimmed(span: str) -> str:
     """Return a detail without the words around it that say nothing of it."""
-    return _TAIL.sub("", _HEAD.sub("", span)).strip(" ,.!") or span
+    return _TAIL.sub("", _HEAD.sub("", span.strip())).strip(" ,.!") or span
 
 
 def says_nothing(name: str, span: str) -> bool:

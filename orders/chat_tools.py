@@ -23,7 +23,7 @@ from patients.models import Patient
 SHOWN = 3
 
 _SAYS_NO_MORE = re.compile(
-    r"\W*(?:(?:my|our|the|an?|mi|status|of|on|new|it|they|them) )*(?:orders?|pedido)?\W*"
+    r"\W*(?:(?:my|our|the|an?|mi|status|of|on|new|it|they|them)\b ?)*(?:orders?|pedido)?\W*"
 )
 """Words that name no order in particular."""
 

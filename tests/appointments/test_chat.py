@@ -5,8 +5,10 @@ from datetime import timedelta
 import pytest
 
 from appointments import services as diary
+from appointments.chat_tools import list_appointments
 from appointments.models import Appointment, ScheduleException
 from chatbot import backends, prompt, services
+from chatbot.arguments import ToolContext
 from chatbot.commands import Command
 from eyecare import clock
 from messaging.models import Message
@@ -402,3 +404,33 @@ def test_another_office_is_looked_at_with_the_same_wish(say, okafor):
     reply = say("or riverside", ("set", {"location": "riverside"}))
     assert reply.text.startswith("Nothing is free then (Thursday, March 5, at 3:00 PM).")
     assert labels(reply)[0] == "Sat, Mar 7 at 3:00 PM with Dr. Maya Okafor"
+
+
+def test_another_time_after_a_booking_moves_it_on_its_own_day(say):
+    say("an exam tuesday at 3", book(visit_type="exam", slot="tuesday at 3"))
+    say("yes")
+    reply = say("make it 4 instead", ("set", {"slot": "4"}))
+    assert reply.text == (
+        "Move your visit from Tuesday, March 3 at 3:00 PM to Tuesday, March 3 at 4:00 PM "
+        "with Dr. Maya Okafor, Main Street?"
+    )
+
+
+def test_the_week_after_is_counted_from_the_visit_that_moves(say, ana, exam, slot_at):
+    diary.book(patient=ana, visit_type=exam, slot=slot_at(10, 9), channel="desk")
+    reply = say("move it to the week after", ("reschedule_appointment", {"slot": "the week after"}))
+    assert [label[:11] for label in labels(reply)] == ["Mon, Mar 16", "Tue, Mar 17", "Wed, Mar 18"]
+
+
+def test_later_is_meant_against_what_was_read_back(say):
+    say("an exam tuesday at 3", book(visit_type="exam", slot="tuesday at 3"))
+    reply = say("no a bit later", "no")
+    assert labels(reply)[0] == "Tue, Mar 3 at 3:30 PM with Dr. Maya Okafor"
+
+
+def test_a_text_message_says_when_a_visit_is_and_never_what_for(ana, exam, tuesday_nine):
+    booked = diary.book(patient=ana, visit_type=exam, slot=tuesday_nine, channel="desk")
+    context = ToolContext("sms", None, "key", "", clock.now(), "patients")
+    assert list_appointments(booked.patient, context=context).text == (
+        "Your next visit:\nTuesday, March 3 at 9:00 AM with Dr. Maya Okafor, Main Street"
+    )

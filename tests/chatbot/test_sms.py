@@ -204,6 +204,14 @@ def test_a_long_answer_is_cut_at_a_sentence_and_red_flag_advice_is_not(practice:
     assert delivery.as_text(long) == long.text.strip()
 
 
+def test_the_question_at_the_end_of_a_long_text_is_never_cut_off(practice: object) -> None:
+    talk = services.text_conversation("+12125550199")
+    text = "\n".join(["It is open. " * 40, "Which day suits you?"])
+    said = ChatMessage(conversation=talk, channel="sms", author="assistant", text=text)
+    assert len(delivery.as_text(said)) <= delivery.TEXT_LIMIT
+    assert delivery.as_text(said).endswith("It is open.\nWhich day suits you?")
+
+
 def test_a_text_that_comes_in_is_answered_through_the_outbox(
     ana: Patient, model: ScriptedBackend, django_capture_on_commit_callbacks: Any
 ) -> None:

@@ -357,3 +357,35 @@ def test_what_an_earlier_version_kept_and_nobody_knows_counts_as_nothing_open(
 ) -> None:
     Conversation.objects.update(state=kept)
     assert say("a table", "book_table").text == "Which room?"
+
+
+def test_a_choice_stays_on_offer_beneath_a_suggestion(say: Say) -> None:
+    say("a table", "book_table")
+    assert say("what do i owe", "tea_bill").text == "Ana owes $4.20. Pay now?"
+    assert say("ok the second one then").text == "When?"
+
+
+def test_a_yes_to_a_list_asks_which_one(say: Say) -> None:
+    say("a table in the garden", ("book_table", {"room": "garden"}))
+    reply = say("yes please")
+    assert (reply.text, tea.as_dict(reply.choices)) == (
+        sayings.WHICH_ONE,
+        ["Garden at 9:00", "Garden at 10:00"],
+    )
+
+
+def test_a_time_that_was_declined_is_not_offered_again(say: Say) -> None:
+    say("garden at 9", ("book_table", {"room": "garden", "table": "9"}))
+    assert "Garden at 9:00" not in tea.as_dict(say("no").choices)
+
+
+def test_who_waits_for_a_person_is_not_greeted_as_if_nothing_had_been(say: Say) -> None:
+    say("a person please", "handoff")
+    assert say("hello?").text == f"{sayings.PERSON_KNOWS} {sayings.MEANWHILE}"
+
+
+def test_ok_thanks_is_a_yes_to_the_read_back_and_thanks_at_the_end(say: Say) -> None:
+    say("garden at 9", ("book_table", {"room": "garden", "table": "9"}))
+    say("ok thanks")
+    assert len(tea.served) == 1
+    assert say("ok thanks").text == sayings.THANKS

@@ -113,3 +113,9 @@ def test_the_only_order_goes_without_saying(ana):
     order = OrderFactory(patient=ana)
     assert OrderArgument().default(situation(ana)) == order
     assert OrderArgument().load(OrderArgument().dump(order), situation(ana)) == order
+
+
+@pytest.mark.parametrize("words", ["my order", "order", "the status of my order", "them"])
+def test_words_that_name_no_order_mean_all_of_them(ana, words):
+    OrderFactory(patient=ana, kind="glasses")
+    assert OrderArgument().read(words, situation(ana)) is None
