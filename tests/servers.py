@@ -31,7 +31,7 @@ class Postgres:
         return folders[-1] if folders else None
 
     def start(self) -> None:
-        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c max_connections=120 -c fsync=off"
+        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c max_connections=120"
         self._call("pg_ctl", "-l", f"{self.folder}/log", "-w", "-o", options, "start")
 
     def crash(self) -> None:
