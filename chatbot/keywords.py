@@ -64,7 +64,8 @@ _INTENTS: tuple[tuple[str, str], ...] = (
         rf"delayed|late|listos?|listas?|pick ?up|at|status)\b|"
         rf"\b(?:are|is|have|has|did|r) (?:my|our|the|her|his|son'?s) (?:\w+ ){{0,3}}{_GOODS}\b|"
         rf"\b{_GOODS} (?:ready|in|here|done|status)\b|\border status\b|\bstatus of (?:my |the )?order\b|"
-        rf"\bpick (?:them|it|those) up\b|\b(?:pick up|pickup) my (?:\w+ ){{0,2}}{_GOODS}\b|\bestan listos\b",
+        rf"\bpick (?:them|it|those) up\b|\b(?:pick up|pickup) my (?:\w+ ){{0,2}}{_GOODS}\b|\bestan listos\b|"
+        rf"\b(?:llegaron|llego|listos|listas) (?:ya )?(?:mis?|los|las|el|la) {_GOODS}\b",
     ),
     (
         "list_appointments",
@@ -114,7 +115,7 @@ _INTENTS: tuple[tuple[str, str], ...] = (
         r"prescription|what happens|do you (?:do|offer|have|sell|carry|take|treat|see|fix|repair|fit|"
         r"work|charge|provide|replace|adjust)|what is the difference|cancellation|fee|late|expire|lasik|"
         r"cataract|glaucoma|swim|shower|sleep in|makeup|wear my contacts|eye drops|is it (?:safe|ok)|"
-        r"horario|seguro|abierto|abren|cierran|donde estan)\b",
+        r"hablan|horario|seguro|abierto|abren|cierran|donde estan)\b",
     ),
     (
         "book_appointment",

@@ -97,7 +97,7 @@ _TAIL = re.compile(
 _EMPTY = {
     "appointment": re.compile(
         r"(?:(?:my|our|the|an?|mi|scheduled|current|existing) )*(?:appointments?|appts?|apt|"
-        r"visit|booking|cita|it|that|this|one)",
+        r"visit|booking|cita|it|that|this|one|earlier|later|sooner)",
         re.IGNORECASE,
     ),
     "order": re.compile(r"(?:.* )?(?:my|the|an|mi|our)? ?(?:orders?|pedido|it|they|them)", re.IGNORECASE),
@@ -149,9 +149,10 @@ def _moved(text: str) -> dict[str, str]:
 
 def _from_to(text: str) -> dict[str, str]:
     """Return "tuesday" and "friday" for "from tuesday to friday" and for "can't on tuesday, friday?"."""
-    parts = re.split(r"\bto\b", text, maxsplit=1, flags=re.IGNORECASE)
-    if len(parts) == 2 and (old := when.find(parts[0])) and (new := when.find(parts[1])):
-        return {"appointment": old, "slot": new}
+    for match in reversed(list(re.finditer(r"\b(?:to|para)\b", text, re.IGNORECASE))):
+        old, new = when.find(text[: match.start()]), when.find(text[match.end() :])
+        if old and new:
+            return {"appointment": old, "slot": new}
     runs = when.find_all(text)
     return {"appointment": runs[0], "slot": runs[-1]} if len(runs) > 1 else {}
 
