@@ -1,7 +1,10 @@
 """What the assistant can say about money."""
 
+from typing import cast
+
 from billing import services
 from billing.aging import Unpaid
+from billing.models import LedgerEntry
 from billing.money import dollars
 from chatbot.tools import Card, Reply, ToolContext, tool
 from patients.models import Patient
@@ -35,11 +38,14 @@ def _nothing_owed(cents: int) -> str:
     return "You owe nothing. Everything is paid."
 
 
+def _line(charge: Unpaid) -> str:
+    entry = cast(LedgerEntry, charge.entry)
+    whose = f"{entry.patient.first_name}, " if entry.patient and entry.patient != entry.payer else ""
+    return f"{entry.service_on:%b %-d, %Y}: {whose}{entry.description}, {dollars(charge.cents)}"
+
+
 def _card(charges: list[Unpaid]) -> Card:
-    lines = [
-        f"{charge.entry.service_on:%b %-d, %Y}: {charge.entry.description}, {dollars(charge.cents)}"
-        for charge in charges[-SHOWN:]
-    ]
+    lines = [_line(charge) for charge in charges[-SHOWN:]]
     if earlier := len(charges) - len(lines):
         lines.insert(0, f"and {earlier} earlier")
     return Card("What it is for", tuple(lines), url="/dues/", link="See all dues")

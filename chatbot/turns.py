@@ -223,7 +223,7 @@ class Turn:
         self._keep_side_questions()
         if self.last_reply is None:
             self.draft.say(sayings.NOTHING_TO_REPEAT)
-        elif self.stack.top is None:
+        elif self.stack.top is None or self.stack.suggested:
             self.draft.say(self.last_reply.text)
 
     def _handoff(self, command: Command) -> None:
@@ -252,6 +252,7 @@ class Turn:
         self.draft.say(sayings.THANKS)
 
     def _goodbye(self, command: Command) -> None:
+        self.stack.give_up()
         self.draft.say(sayings.GOODBYE)
 
     def _welcome(self, sentence: str) -> None:

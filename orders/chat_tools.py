@@ -50,13 +50,11 @@ class OrderArgument(Argument[Order | None]):
 
     def read(self, text: str, situation: Situation) -> Order | Options | None:
         orders = _orders(situation.patient)
-        if _SAYS_NO_MORE.fullmatch(text.casefold()):
+        if not orders or _SAYS_NO_MORE.fullmatch(text.casefold()):
             return None
         meant = _meant(text, orders)
         if len(meant) == 1:
             return meant[0]
-        if not orders:
-            raise Misunderstood("I do not see an order of yours.")
         return Options("Which order do you mean?", [self.choice(order) for order in meant or orders])
 
     def default(self, situation: Situation) -> Order | None:

@@ -78,3 +78,11 @@ def test_a_dependant_hears_who_to_ask_and_no_amount(ana):
 def test_by_text_the_date_of_birth_is_asked_before_money_is_spoken_of():
     assert registry.tools()["balance"].is_private
     assert registry.tools()["pay_balance"].is_private
+
+
+def test_what_a_parent_owes_for_a_child_names_the_child(ana, django_assert_max_num_queries):
+    child = factories.PatientFactory(first_name="Leo", guarantor=ana)
+    _charge(child, 12_000, what="Children's eye exam")
+    with django_assert_max_num_queries(8):
+        reply = balance(ana, context=_context(ana.account))
+    assert reply.cards[0].lines == ("Mar 2, 2026: Leo, Children's eye exam, $120.00",)

@@ -389,3 +389,15 @@ def test_ok_thanks_is_a_yes_to_the_read_back_and_thanks_at_the_end(say: Say) -> 
     say("ok thanks")
     assert len(tea.served) == 1
     assert say("ok thanks").text == sayings.THANKS
+
+
+def test_who_says_goodbye_is_asked_nothing_more(say: Say) -> None:
+    say("a table", "book_table")
+    assert say("bye").text == sayings.GOODBYE
+    assert say("yes").text == sayings.WHAT_CAN_I_DO
+
+
+def test_a_suggestion_over_an_open_task_can_be_repeated(say: Say) -> None:
+    say("a table", "book_table")
+    say("what do i owe", "tea_bill")
+    assert say("what did you say?", "repeat").text == "Ana owes $4.20. Pay now?"

@@ -119,3 +119,7 @@ def test_the_only_order_goes_without_saying(ana):
 def test_words_that_name_no_order_mean_all_of_them(ana, words):
     OrderFactory(patient=ana, kind="glasses")
     assert OrderArgument().read(words, situation(ana)) is None
+
+
+def test_who_has_no_order_is_not_asked_which(ana):
+    assert OrderArgument().read("my glasses", situation(ana)) is None
