@@ -206,8 +206,10 @@ class Turn:
             self.draft.say(sayings.LEFT_AS_IT_IS)
 
     def _stop(self, command: Command) -> None:
-        if self.stack.top:
-            self.stack.close(self.stack.top, finished=False)
+        if self.stack.top is None:
+            self.draft.say(sayings.ALL_RIGHT)
+            return
+        self.stack.close(self.stack.top, finished=False)
         self.draft.say(sayings.STOPPED)
 
     def _more(self, command: Command) -> None:

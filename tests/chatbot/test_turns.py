@@ -401,3 +401,9 @@ def test_a_suggestion_over_an_open_task_can_be_repeated(say: Say) -> None:
     say("a table", "book_table")
     say("what do i owe", "tea_bill")
     assert say("what did you say?", "repeat").text == "Ana owes $4.20. Pay now?"
+
+
+def test_a_stop_after_the_booking_does_not_claim_that_nothing_was_changed(say: Say) -> None:
+    say("garden at 9", ("book_table", {"room": "garden", "table": "9"}))
+    say("yes")
+    assert say("nvm", "stop").text == sayings.ALL_RIGHT
