@@ -36,8 +36,13 @@ check: .venv/.tests ## style, types, import rules
 stack: ## the production set-up: PostgreSQL, Redis, Chroma, web, worker, beat, model host
 	docker compose up --build
 
-bench: .venv/.tests ## every figure that the documentation prints
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+bench: .venv/.tests ## every figure that the documentation prints; DATA=folder adds those on public data
+	@$(BIN)/pip install --progress-bar off -q -r requirements-bench.txt -c constraints.txt
+	@for name in availability command_model model_host statements; do \
+		echo "── $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
+	@test -n "$(DATA)" || echo "── left out without DATA=folder: dates, stripe_contract"
+	@test -z "$(DATA)" || for name in dates stripe_contract; do \
+		echo "── $$name"; $(BIN)/python benchmarks/$$name.py --data $(DATA) || exit 1; done
 
 model: .venv/.tests ## train, export, quantize and check the shipped command model; DATA=folder adds public dialogues
 	$(BIN)/python -m finetune all --recipe command-small $(if $(DATA),--data $(DATA))
