@@ -78,7 +78,7 @@ def _overheard(kept: Sequence[Command], reading: rules.Reading) -> list[Command]
 
 def _mended(command: Command, reading: rules.Reading, *, is_alone: bool) -> Command:
     """Return the command with its details as code finds them, wherever code sees more clearly."""
-    said = {name: spans.trimmed(words) for name, words in _told_apart(command.arguments).items()}
+    said = {name: spans.trimmed(words) for name, words in _told_apart(command.arguments, reading).items()}
     said = {name: words for name, words in said.items() if not spans.says_nothing(name, words)}
     if reading.turn.task and "slot" in reading.allowed[reading.turn.task]:
         said = _with_times_in_the_slot(said)
@@ -90,9 +90,16 @@ def _mended(command: Command, reading: rules.Reading, *, is_alone: bool) -> Comm
     return Command(command.name, said)
 
 
-def _told_apart(said: Mapping[str, str]) -> Mapping[str, str]:
-    """Return "my exam to friday", taken for the name of a visit, as the visit and the wish."""
-    visit, wish = spans.from_and_to(said.get("appointment", ""))
+def _told_apart(said: Mapping[str, str], reading: rules.Reading) -> Mapping[str, str]:
+    """Return what was taken for the name of a visit as what it is: the visit, the wish, or both.
+
+    "my exam to friday" is both; in "make it the week after, in the afternoon" all of it is the wish.
+    """
+    named = said.get("appointment", "")
+    if wish := spans.wished_for_instead(named, reading.message):
+        others = {name: words for name, words in said.items() if name != "appointment"}
+        return {**others, "slot": spans.joined(wish, said.get("slot", ""), reading.message)}
+    visit, wish = spans.from_and_to(named)
     return {**said, "appointment": visit, "slot": said.get("slot", wish)} if wish else said
 
 

@@ -189,6 +189,26 @@ def from_and_to(text: str) -> tuple[str, str]:
     return (match["visit"], match["wish"]) if match and when.find(match["wish"]) else (text, "")
 
 
+_CHANGES_TO = re.compile(
+    r"\b(?:make (?:it|that|this)|(?:it|that|this|visit|appointment) (?:to|for))\s*$", re.IGNORECASE
+)
+
+
+def wished_for_instead(visit: str, message: str) -> str:
+    """Return words that were taken for a visit but say when it should be: "the week after" in "make it …"."""
+    start = message.casefold().find(visit.casefold()) if visit else -1
+    is_time = start >= 0 and when.find(visit) == visit
+    return visit if is_time and _CHANGES_TO.search(message[:start]) else ""
+
+
+def joined(first: str, second: str, message: str) -> str:
+    """Return the run of the message from the first span to the end of the second, where it comes later."""
+    lowered = message.casefold()
+    start = lowered.find(first.casefold())
+    end = lowered.find(second.casefold(), start) if second else -1
+    return message[start : end + len(second)] if end > start else first
+
+
 def trimmed(span: str) -> str:
     """Return a detail without the words around it that say nothing of it."""
     return _TAIL.sub("", _HEAD.sub("", span.strip())).strip(" ,.!") or span

@@ -130,6 +130,10 @@ class Stack:
         if finished:
             self.last = task.tool
 
+    def drop_tasks_about(self, changed: Container[str]) -> None:
+        """Drop what was still open about a thing that has just been changed: it is not what it was."""
+        self.tasks = [task for task in self.tasks if not any(key in changed for key in task.filled.values())]
+
     def forget_side_questions(self) -> None:
         """Drop what only the very next message could answer."""
         self.suggested, self.menu, self.asked = "", [], ""

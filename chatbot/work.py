@@ -100,6 +100,7 @@ class Work:
         """Make a tool's reply part of the turn's, and go on where it points."""
         self.draft.add(reply)
         self.stack.touched |= {effect.object: effect.id for effect in reply.effects}
+        self.stack.drop_tasks_about({effect.id for effect in reply.effects})
         if isinstance(reply.start, tuple):
             name, keys = reply.start
             self.open(Task(name, filled=dict(keys)))

@@ -434,3 +434,24 @@ def test_a_text_message_says_when_a_visit_is_and_never_what_for(ana, exam, tuesd
     assert list_appointments(booked.patient, context=context).text == (
         "Your next visit:\nTuesday, March 3 at 9:00 AM with Dr. Maya Okafor, Main Street"
     )
+
+
+def test_nothing_stays_open_about_a_visit_that_has_been_cancelled(say, anas_exam):
+    reply = say("move it to the afternoon", ("reschedule_appointment", {"slot": "the afternoon"}))
+    assert reply.choices
+    say("no, cancel it", "cancel_appointment")
+    reply = say("yes")
+    anas_exam.refresh_from_db()
+    assert anas_exam.state == "cancelled"
+    assert "back to where we were" not in reply.text
+    assert reply.choices == []
+
+
+def test_the_week_after_is_the_one_after_the_visit(say, anas_exam):
+    reply = say(
+        "can we make it the week after instead, in the afternoon?",
+        ("reschedule_appointment", {"appointment": "the week after", "slot": "in the afternoon"}),
+    )
+    assert all("Mar 9" in label or "Mar 1" in label for label in labels(reply))
+    assert all("PM" in label for label in labels(reply))
+    assert labels(reply)

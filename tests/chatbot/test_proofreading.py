@@ -120,3 +120,13 @@ def test_a_question_goes_to_the_end_of_its_sentence() -> None:
     said = ("ask_practice", {"question": "how much is an exam if i"})
     kept = proof("hi. how much is an exam if i dont have insurance? thanks", said)
     assert kept == [("ask_practice", {"question": "how much is an exam if i dont have insurance"})]
+
+
+def test_the_time_that_a_visit_should_get_is_no_name_of_a_visit() -> None:
+    message = "can we make it the week after instead, in the afternoon?"
+    heard = ("reschedule_appointment", {"appointment": "the week after", "slot": "in the afternoon"})
+    assert proof(message, heard, last="book_appointment") == [
+        ("reschedule_appointment", {"slot": "the week after instead, in the afternoon"})
+    ]
+    heard = ("reschedule_appointment", {"appointment": "tuesday", "slot": "friday"})
+    assert proof("move my tuesday visit to friday", heard) == [heard]
