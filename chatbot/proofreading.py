@@ -86,8 +86,8 @@ def _mended(command: Command, reading: rules.Reading, *, is_alone: bool) -> Comm
         question = spans.to_its_end(said["question"], reading.message, is_alone=is_alone)
         return Command(command.name, {"question": question})
     if is_alone:
-        said = _merged(said, reading.seen_for(command.name))
-    return Command(command.name, said)
+        said = _told_apart(_merged(said, reading.seen_for(command.name)), reading)
+    return Command(command.name, dict(said))
 
 
 def _told_apart(said: Mapping[str, str], reading: rules.Reading) -> Mapping[str, str]:
@@ -95,11 +95,11 @@ def _told_apart(said: Mapping[str, str], reading: rules.Reading) -> Mapping[str,
 
     "my exam to friday" is both; in "make it the week after, in the afternoon" all of it is the wish.
     """
-    named = said.get("appointment", "")
+    named = spans.trimmed(said.get("appointment", ""))
     if wish := spans.wished_for_instead(named, reading.message):
         others = {name: words for name, words in said.items() if name != "appointment"}
         return {**others, "slot": spans.joined(wish, said.get("slot", ""), reading.message)}
-    visit, wish = spans.from_and_to(named)
+    visit, wish = spans.from_and_to(said.get("appointment", ""))
     return {**said, "appointment": visit, "slot": said.get("slot", wish)} if wish else said
 
 

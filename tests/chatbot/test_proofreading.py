@@ -124,8 +124,12 @@ def test_a_question_goes_to_the_end_of_its_sentence() -> None:
 
 def test_the_time_that_a_visit_should_get_is_no_name_of_a_visit() -> None:
     message = "can we make it the week after instead, in the afternoon?"
-    heard = ("reschedule_appointment", {"appointment": "the week after", "slot": "in the afternoon"})
-    assert proof(message, heard, last="book_appointment") == [
+    for taken_for_a_visit in ("the week after", "the week after instead"):
+        heard = ("reschedule_appointment", {"appointment": taken_for_a_visit, "slot": "in the afternoon"})
+        assert proof(message, heard, last="book_appointment") == [
+            ("reschedule_appointment", {"slot": "the week after instead, in the afternoon"})
+        ]
+    assert proof(message, ("reschedule_appointment", {"slot": "in the afternoon"})) == [
         ("reschedule_appointment", {"slot": "the week after instead, in the afternoon"})
     ]
     heard = ("reschedule_appointment", {"appointment": "tuesday", "slot": "friday"})
