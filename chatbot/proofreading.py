@@ -86,8 +86,8 @@ def _mended(command: Command, reading: rules.Reading, *, is_alone: bool) -> Comm
         question = spans.to_its_end(said["question"], reading.message, is_alone=is_alone)
         return Command(command.name, {"question": question})
     if is_alone:
-        said = _told_apart(_merged(said, reading.seen_for(command.name)), reading)
-    return Command(command.name, dict(said))
+        said = _merged(said, reading.seen_for(command.name))
+    return Command(command.name, _told_apart(said, reading))
 
 
 def _told_apart(said: Mapping[str, str], reading: rules.Reading) -> Mapping[str, str]:
