@@ -3,7 +3,7 @@
 import sys
 from typing import cast
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template import loader
@@ -38,13 +38,6 @@ def home(request: HttpRequest) -> HttpResponse:
     if getattr(request, "patient", None):
         return _at_home(cast(PatientRequest, request))
     return render(request, "eyecare/welcome.html", {"tab": "home", "places": _places()})
-
-
-@require_safe
-def health(request: HttpRequest) -> JsonResponse:
-    """Answer whether this web process reaches its database; says nothing else to strangers."""
-    connection.ensure_connection()
-    return JsonResponse({"status": "ok", "at": clock.now()})
 
 
 def trouble(request: HttpRequest) -> HttpResponse:
