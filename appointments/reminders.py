@@ -21,11 +21,11 @@ def plan(appointment: Appointment) -> None:
     rules = ReminderRule.objects.filter(
         Q(visit_type=None) | Q(visit_type=appointment.visit_type_id), is_active=True
     )
-    moments = {rule.hours_before: rule for rule in rules}
+    moments = {rule.lead: rule for rule in rules}
     planned = [
         Reminder(appointment=appointment, rule=rule, starts_at=appointment.starts_at, due_at=due_at)
         for rule in moments.values()
-        if (due_at := hours_before(appointment.starts_at, rule.hours_before)) > clock.now()
+        if (due_at := hours_before(appointment.starts_at, rule.lead)) > clock.now()
     ]
     Reminder.objects.bulk_create(planned)
 

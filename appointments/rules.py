@@ -92,7 +92,7 @@ def check_changeable(appointment: Appointment, *, by_staff: bool = False) -> Non
         return
     if appointment.starts_at <= clock.now():
         raise Ended("That appointment has passed; it can no longer be changed.")
-    notice = timedelta(hours=appointment.visit_type.change_notice_hours)
+    notice = timedelta(hours=appointment.visit_type.cancel_notice_hours)
     if appointment.starts_at - notice < clock.now():
         raise TooLate(f"It is too late to change that appointment online. Please call us at {phone_words()}.")
 

@@ -65,7 +65,7 @@ def _for_booked() -> Appointment:
 
 def _reminder_sent(appointment: Appointment) -> None:
     """Leave a delivered reminder in the phone, so that a newcomer can answer it at any hour."""
-    rule = ReminderRule.objects.get(hours_before=48)
+    rule = ReminderRule.objects.get(lead=48, unit="hours")
     sent_at = clock.now() - timedelta(minutes=20)
     reminder = Reminder.objects.create(
         appointment=appointment,

@@ -23,7 +23,7 @@ def build() -> None:
     _hours(kowalski, main_street, WEEKDAYS, time(9), time(17), lunch=None)
     _visit_types([okafor, reyes], kowalski)
     for hours in (168, 48):
-        ReminderRule.objects.create(hours_before=hours)
+        ReminderRule.objects.create(lead=hours)
     for day, name in holidays(clock.today().year):
         ScheduleException.objects.create(kind=ScheduleException.Kind.CLOSED, date=day, reason=name)
 

@@ -179,7 +179,7 @@ def test_the_list_is_searched_and_filtered(desk, anas_exam, query):
     "model", ["visittype", "weeklyhours", "scheduleexception", "reminderrule", "reminder"]
 )
 def test_every_other_page_of_the_diary_opens(desk, anas_exam, okafor, model):
-    ReminderRule.objects.create(hours_before=24)
+    ReminderRule.objects.create(lead=24)
     ScheduleException.objects.create(kind="closed", date="2026-03-17", provider=okafor, reason="Leave")
     assert desk.get(f"/admin/appointments/{model}/").status_code == 200
     assert desk.get(f"/admin/appointments/{model}/add/").status_code == (403 if model == "reminder" else 200)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from appointments import services as diary
-from appointments.chat_tools import list_appointments
+from appointments.chat_tools.booking import list_appointments
 from appointments.models import Appointment, ScheduleException
 from chatbot import backends, prompt, services
 from chatbot.arguments import ToolContext

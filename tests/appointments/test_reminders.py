@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("monday")
 
 @pytest.fixture
 def day_before(db):
-    return ReminderRule.objects.create(hours_before=24)
+    return ReminderRule.objects.create(lead=24)
 
 
 @pytest.fixture
@@ -38,11 +38,9 @@ def waiting():
 
 
 def test_every_rule_that_fits_gives_one_reminder(thursdays, ana, exam, slot_at):
-    ReminderRule.objects.create(hours_before=48, visit_type=exam)
-    ReminderRule.objects.create(hours_before=72, is_active=False)
-    ReminderRule.objects.create(
-        hours_before=2, visit_type=factories.VisitTypeFactory(slug="other", name="Other")
-    )
+    ReminderRule.objects.create(lead=48, visit_type=exam)
+    ReminderRule.objects.create(lead=72, is_active=False)
+    ReminderRule.objects.create(lead=2, visit_type=factories.VisitTypeFactory(slug="other", name="Other"))
     booked = services.book(patient=ana, visit_type=exam, slot=slot_at(6, 9), channel="web")
     assert [reminder.due_at for reminder in booked.reminders.all()] == [
         wednesday(),

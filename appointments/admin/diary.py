@@ -239,7 +239,7 @@ class VisitTypeAdmin(Kept):
         "name",
         "minutes",
         "minimum_notice_hours",
-        "change_notice_hours",
+        "cancel_notice_hours",
         "may_dilate",
         "is_online",
     ]
@@ -257,7 +257,7 @@ class VisitTypeAdmin(Kept):
         "may_dilate",
         "preparation",
         "is_online",
-        ("minimum_notice_hours", "change_notice_hours"),
+        ("minimum_notice_hours", "move_notice_hours", "cancel_notice_hours"),
         "horizon_days",
     ]
 
@@ -289,7 +289,7 @@ class ScheduleExceptionAdmin(ModelAdmin):
 
 @admin.register(ReminderRule)
 class ReminderRuleAdmin(Kept):
-    list_display = ["hours_before", "visit_type", "is_active"]
+    list_display = ["__str__", "channels", "visit_type", "is_active"]
     list_filter = ["is_active"]
     list_select_related = ["visit_type"]
     search_fields = ["visit_type__name"]

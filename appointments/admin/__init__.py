@@ -1,0 +1,5 @@
+"""The front desk's pages of the diary; each module registers its own."""
+
+from appointments.admin import diary
+
+__all__ = ["diary"]

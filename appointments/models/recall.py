@@ -1,0 +1,147 @@
+"""When patients should come again, by what rule, and how often they were asked."""
+
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from appointments.models.appointment import Appointment
+from appointments.models.visit_type import VisitType
+from eyecare import clock
+from messaging.models import Message
+from patients.models import Patient
+
+
+class RecallRule(models.Model):
+    """A kind of recall: after which visits, after how long, how the patient is asked."""
+
+    name = models.CharField(
+        max_length=80, unique=True, help_text="For the front desk; patients do not see it."
+    )
+    slug = models.SlugField(unique=True)
+    after = models.ManyToManyField(
+        VisitType, related_name="recalled_after", help_text="The last of these that took place counts."
+    )
+    books = models.ForeignKey(
+        VisitType, on_delete=models.PROTECT, related_name="recalls", help_text="What the patient then books."
+    )
+    months = models.PositiveSmallIntegerField(help_text="After so many months, where no age says otherwise.")
+    is_for_everyone = models.BooleanField(
+        default=True, help_text="All who had one of these visits; off: only patients who are put on it."
+    )
+    first_days_before = models.PositiveSmallIntegerField(
+        default=21, help_text="So many days before it is due, patients are asked first."
+    )
+    pause_days = models.PositiveSmallIntegerField(default=21, help_text="Days between two attempts.")
+    most_attempts = models.PositiveSmallIntegerField(default=3)
+    is_active = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(condition=Q(months__gte=1), name="a_recall_comes_after_a_month_at_least"),
+            models.CheckConstraint(condition=Q(pause_days__gte=1), name="attempts_lie_a_day_apart_at_least"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RecallInterval(models.Model):
+    """Another interval from an age on."""
+
+    rule = models.ForeignKey(RecallRule, on_delete=models.CASCADE, related_name="intervals")
+    from_age = models.PositiveSmallIntegerField()
+    months = models.PositiveSmallIntegerField()
+
+    class Meta:
+        ordering = ["from_age"]
+        constraints = [
+            models.UniqueConstraint(fields=["rule", "from_age"], name="one_interval_for_each_age_of_a_rule"),
+            models.CheckConstraint(condition=Q(months__gte=1), name="an_interval_is_a_month_at_least"),
+        ]
+
+    def __str__(self) -> str:
+        return f"from {self.from_age}: {self.months} months"
+
+
+class RecallQuerySet(models.QuerySet["Recall"]):
+    def for_patient(self, patient: Patient) -> Self:
+        return self.filter(patient=patient)
+
+    def with_details(self) -> Self:
+        return self.select_related("patient", "rule", "rule__books", "last_visit")
+
+    def without_a_visit_to_come(self) -> Self:
+        coming = Appointment.objects.active().filter(
+            patient=models.OuterRef("patient"), starts_at__gte=clock.now()
+        )
+        return self.filter(~models.Exists(coming))
+
+
+class Recall(models.Model):
+    """One patient under one rule; when it is due follows from the last visit and the interval."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("waiting")
+        EXHAUSTED = "exhausted", _("asked often enough")
+        DECLINED = "declined", _("does not want it")
+
+    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="recalls")
+    rule = models.ForeignKey(RecallRule, on_delete=models.PROTECT, related_name="recalls")
+    last_visit = models.ForeignKey(
+        Appointment, null=True, blank=True, on_delete=models.PROTECT, related_name="recalls", editable=False
+    )
+    last_seen_on = models.DateField(
+        null=True, blank=True, help_text="For a visit that is not in this diary: seen elsewhere, or before."
+    )
+    months = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="This patient's own interval; empty: the rule's."
+    )
+    due_on = models.DateField(null=True, blank=True, editable=False)
+    state = models.CharField(max_length=9, choices=State, default=State.WAITING)
+    attempts = models.PositiveSmallIntegerField(default=0, editable=False, help_text="Since it was last due.")
+    next_attempt_on = models.DateField(null=True, blank=True, editable=False)
+    snoozed_until = models.DateField(null=True, blank=True, help_text="No attempt before this day.")
+    note = models.CharField(max_length=200, blank=True)
+
+    objects = RecallQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["due_on"]
+        indexes = [
+            models.Index(fields=["next_attempt_on"], name="recall_to_ask", condition=Q(state="waiting")),
+            models.Index(fields=["due_on"], name="recall_due"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["patient", "rule"], name="one_recall_for_each_patient_and_kind"),
+            models.CheckConstraint(
+                condition=Q(months=None) | Q(months__gte=1), name="an_own_interval_is_a_month_at_least"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.patient}"
+
+
+class RecallAttempt(models.Model):
+    """One time that a patient was asked to come again."""
+
+    recall = models.ForeignKey(Recall, on_delete=models.CASCADE, related_name="history")
+    due_on = models.DateField()
+    number = models.PositiveSmallIntegerField()
+    message = models.OneToOneField(Message, null=True, blank=True, on_delete=models.SET_NULL)
+    outcome = models.CharField(max_length=120, blank=True)
+    at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        ordering = ["-at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["recall", "due_on", "number"], name="each_attempt_of_a_recall_is_made_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number}. {self.at:%Y-%m-%d}"
