@@ -2,14 +2,17 @@
 
 import random
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 from appointments.models import (
     Appointment,
     AppointmentEvent,
     Reminder,
     ReminderRule,
+    Resource,
+    ResourceBooking,
     ScheduleException,
+    UrgentBlock,
     VisitType,
     WeeklyHours,
 )
@@ -17,9 +20,11 @@ from eyecare import cast, clock
 from messaging.models import Message
 from patients.models import Patient
 from practice import services as practice_services
-from practice.models import Provider, Weekday
+from practice.models import Weekday
 
 WEEKS_BACK, WEEKS_AHEAD = 4, 4
+MACHINE = "visual-field-test"
+"""The visit for which there is one machine."""
 State = Appointment.State
 
 
@@ -35,6 +40,7 @@ def build(dice: random.Random, townsfolk: list[Patient]) -> None:
         AppointmentEvent(appointment=row, to_state=row.state, channel=row.channel, at=row.created_at)
         for row in rows
     )
+    ResourceBooking.objects.bulk_create(_machines(rows))
 
 
 def next_working_day(day: date) -> date:
@@ -49,7 +55,7 @@ def _for_booked() -> Appointment:
     day = next_working_day(clock.today() + timedelta(days=2))
     exam = VisitType.objects.get(slug="exam")
     row = _row(
-        _at(day, 10, 0),
+        _at(day, time(10)),
         exam,
         WeeklyHours.objects.filter(provider__last_name="Okafor")[0],
         cast.patient("booked"),
@@ -95,21 +101,26 @@ def _reminder_sent(appointment: Appointment) -> None:
 
 
 class _Taken:
-    """Who is busy when: a provider and a patient can be in one place only."""
+    """Who is busy when: a provider, a patient and a machine can be in one place only."""
 
     def __init__(self) -> None:
         self.busy: dict[object, list[tuple[datetime, datetime]]] = {}
 
     def add(self, row: Appointment) -> None:
-        for whom in (row.provider_id, row.patient_id):
+        for whom in _needed(row):
             self.busy.setdefault(whom, []).append((row.busy_from, row.busy_until))
 
     def free(self, row: Appointment) -> bool:
         return not any(
             start < row.busy_until and row.busy_from < end
-            for whom in (row.provider_id, row.patient_id)
+            for whom in _needed(row)
             for start, end in self.busy.get(whom, [])
         )
+
+
+def _needed(row: Appointment) -> tuple[object, ...]:
+    machines = [MACHINE] if row.visit_type.slug == MACHINE else []
+    return row.provider_id, row.patient_id, *machines
 
 
 def _days() -> Iterator[date]:
@@ -127,16 +138,15 @@ def _closed_days() -> set[date]:
 def _fill(day: date, dice: random.Random, townsfolk: list[Patient], taken: _Taken) -> Iterator[Appointment]:
     """Yield a day's appointments: three quarters full near today, a quarter four weeks out."""
     ahead = (day - clock.today()).days
-    fullness = 0.8 if ahead <= 2 else max(0.25, 0.75 - ahead * 0.02)
+    usual = 0.8 if ahead <= 2 else max(0.25, 0.75 - ahead * 0.02)
     for hours in WeeklyHours.objects.filter(weekday=day.weekday()).select_related("provider", "location"):
-        types = _types_of(hours.provider)
-        start, end = (
-            _at(day, hours.starts_at.hour, hours.starts_at.minute),
-            _at(day, hours.ends_at.hour, hours.ends_at.minute),
-        )
+        kinds, urgent, kept = _kinds(hours), VisitType.objects.get(is_urgent=True), _kept(hours)
+        start, end = _at(day, hours.starts_at), _at(day, hours.ends_at)
         while start < end:
-            visit_type = dice.choices(types, weights=[4 if kind.slug == "exam" else 1 for kind in types])[0]
-            row = _row(start, visit_type, hours, dice.choice(townsfolk))
+            is_kept = any(block.starts_at <= start.time() < block.ends_at for block in kept)
+            kind = urgent if is_kept else dice.choices(kinds, weights=[4, *[1] * (len(kinds) - 1)])[0]
+            fullness = usual if not is_kept else 0.3 if ahead <= 0 else 0
+            row = _row(start, kind, hours, dice.choice(townsfolk))
             if row.busy_until <= end and dice.random() < fullness and taken.free(row):
                 row.state = _fate(row, dice)
                 if row.is_active or row.starts_at < clock.now():
@@ -147,16 +157,37 @@ def _fill(day: date, dice: random.Random, townsfolk: list[Patient], taken: _Take
                 start += timedelta(minutes=15)
 
 
-_known: dict[object, list[VisitType]] = {}
+def _kinds(hours: WeeklyHours) -> list[VisitType]:
+    """Return what is booked at these hours, the exam first; the machine stands in one office only."""
+    kinds = list(hours.provider.visit_types.filter(is_urgent=False))
+    has_machine = Resource.objects.filter(location=hours.location).exists()
+    possible = [kind for kind in kinds if kind.slug != MACHINE or has_machine]
+    return sorted(possible, key=lambda kind: kind.slug != "exam")
 
 
-def _types_of(provider: Provider) -> list[VisitType]:
-    if provider.pk not in _known:
-        _known[provider.pk] = list(provider.visit_types.all())
-    return _known[provider.pk]
+def _kept(hours: WeeklyHours) -> list[UrgentBlock]:
+    return list(UrgentBlock.objects.filter(provider=hours.provider, weekday=hours.weekday))
+
+
+def _machines(rows: list[Appointment]) -> Iterator[ResourceBooking]:
+    machine = Resource.objects.get()
+    for row in rows:
+        if row.visit_type.slug == MACHINE:
+            yield ResourceBooking(
+                appointment=row,
+                resource=machine,
+                lineage=row.lineage,
+                busy_from=row.busy_from,
+                busy_until=row.busy_until,
+                is_active=row.is_active,
+            )
 
 
 def _fate(row: Appointment, dice: random.Random) -> str:
+    if row.ends_at > clock.now() > row.starts_at:
+        return State.IN_EXAM
+    if row.starts_at > clock.now() > row.starts_at - timedelta(minutes=20):
+        return dice.choices([State.ARRIVED, State.CONFIRMED], weights=[2, 1])[0]
     if row.starts_at > clock.now():
         return dice.choices([State.BOOKED, State.CONFIRMED, State.CANCELLED], weights=[6, 3, 1])[0]
     return dice.choices([State.DONE, State.NO_SHOW, State.CANCELLED], weights=[88, 7, 5])[0]
@@ -177,8 +208,8 @@ def _row(start: datetime, visit_type: VisitType, hours: WeeklyHours, patient: Pa
     )
 
 
-def _at(day: date, hour: int, minute: int) -> datetime:
-    return datetime(day.year, day.month, day.day, hour, minute, tzinfo=practice_services.zone())
+def _at(day: date, moment: time) -> datetime:
+    return datetime.combine(day, moment, practice_services.zone())
 
 
 def _to_quarter(moment: datetime) -> datetime:

@@ -3,13 +3,23 @@
 from collections.abc import Iterator
 from datetime import date, time, timedelta
 
-from appointments.models import ReminderRule, ScheduleException, VisitType, WeeklyHours
+from appointments.models import (
+    DiarySettings,
+    ReminderRule,
+    Resource,
+    ResourceKind,
+    ScheduleException,
+    UrgentBlock,
+    VisitType,
+    WeeklyHours,
+)
 from eyecare import clock
 from practice.models import Location, Notice, OpeningHours, Practice, Provider, Weekday
 
 TIME_ZONE = "America/New_York"
 WEEKDAYS = range(Weekday.MONDAY, Weekday.SATURDAY)
 TUESDAY_AND_THURSDAY = (Weekday.TUESDAY, Weekday.THURSDAY)
+MONDAY_WEDNESDAY_FRIDAY = (Weekday.MONDAY, Weekday.WEDNESDAY, Weekday.FRIDAY)
 
 
 def build() -> None:
@@ -18,10 +28,14 @@ def build() -> None:
     main_street, riverside = _locations()
     okafor, reyes, kowalski = _providers(main_street, riverside)
     _hours(okafor, main_street, WEEKDAYS, time(9), time(17))
-    _hours(reyes, main_street, (Weekday.MONDAY, Weekday.WEDNESDAY, Weekday.FRIDAY), time(9), time(17))
+    _hours(reyes, main_street, MONDAY_WEDNESDAY_FRIDAY, time(9), time(17))
     _hours(reyes, riverside, TUESDAY_AND_THURSDAY, time(10), time(18))
     _hours(kowalski, main_street, WEEKDAYS, time(9), time(17), lunch=None)
     _visit_types([okafor, reyes], kowalski)
+    _visual_fields([okafor, reyes], main_street)
+    _urgent_time(okafor, main_street, WEEKDAYS, time(11, 30), time(12, 30))
+    _urgent_time(reyes, main_street, MONDAY_WEDNESDAY_FRIDAY, time(16), time(17))
+    DiarySettings.objects.create()
     for hours in (168, 48):
         ReminderRule.objects.create(lead=hours)
     for day, name in holidays(clock.today().year):
@@ -153,7 +167,39 @@ def _visit_types(doctors: list[Provider], optician: Provider) -> None:
             also_called=["adjustment", "adjust my glasses", "fix my glasses", "loose frames", "tighten", "repair",
                          "frames fixed", "glasses fixed"],
         ), [optician]),
+        (VisitType(
+            name="Urgent visit", slug="urgent-visit", minutes=20, is_online=False, is_urgent=True, may_dilate=True,
+            preparation=DROPS, description="For what must be looked at today; the front desk arranges it.",
+            also_called=["urgent appointment", "emergency visit", "emergency appointment"],
+        ), doctors),
     ]  # fmt: skip
     for visit_type, providers in rows:
         visit_type.save()
         visit_type.providers.set(providers)
+
+
+def _visual_fields(doctors: list[Provider], place: Location) -> None:
+    """Offer a test for which the practice has one machine."""
+    machine = ResourceKind.objects.create(name="Visual field machine")
+    Resource.objects.create(kind=machine, location=place, name="Visual field machine")
+    test = VisitType.objects.create(
+        name="Visual field test",
+        slug="visual-field-test",
+        minutes=30,
+        intended_for=VisitType.For.KNOWN,
+        description="A test of what you see at the sides, when the doctor asked for it.",
+        also_called=["visual field", "field test", "peripheral vision test", "side vision test"],
+    )
+    test.providers.set(doctors)
+    test.needs.set([machine])
+
+
+def _urgent_time(
+    provider: Provider, location: Location, weekdays: object, starts_at: time, ends_at: time
+) -> None:
+    UrgentBlock.objects.bulk_create(
+        UrgentBlock(
+            provider=provider, location=location, weekday=weekday, starts_at=starts_at, ends_at=ends_at
+        )
+        for weekday in weekdays  # type: ignore[attr-defined]
+    )
