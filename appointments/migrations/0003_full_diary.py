@@ -1118,4 +1118,23 @@ class Migration(migrations.Migration):
                 condition=models.Q(("state", "accepted")), fields=("opening",), name="the_first_yes_wins"
             ),
         ),
+        migrations.AddField(
+            model_name='scheduleexception',
+            name='last_date',
+            field=models.DateField(blank=True, help_text='Empty: that one day.', null=True),
+        ),
+        migrations.AddConstraint(
+            model_name='scheduleexception',
+            constraint=models.CheckConstraint(condition=models.Q(('last_date', None), ('last_date__gte', models.F('date')), _connector='OR'), name='an_exception_does_not_end_before_its_first_day', violation_error_message='The last day must not lie before the first.'),
+        ),
+        migrations.AlterConstraint(
+            model_name='scheduleexception',
+            name='an_exception_ends_after_it_starts',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ends_at', None), ('starts_at', None)), ('ends_at__gt', models.F('starts_at')), _connector='OR'), name='an_exception_ends_after_it_starts', violation_error_message='It must end after it starts.'),
+        ),
+        migrations.AlterConstraint(
+            model_name='scheduleexception',
+            name='extra_hours_have_a_provider_place_and_time',
+            constraint=models.CheckConstraint(condition=models.Q(('kind', 'closed'), models.Q(('location__isnull', False), ('provider__isnull', False), ('starts_at__isnull', False)), _connector='OR'), name='extra_hours_have_a_provider_place_and_time', violation_error_message='Extra hours need a provider, a location and times.'),
+        ),
     ]

@@ -41,6 +41,7 @@ class ScheduleException(models.Model):
 
     kind = models.CharField(max_length=6, choices=Kind)
     date = models.DateField()
+    last_date = models.DateField(null=True, blank=True, help_text="Empty: that one day.")
     provider = models.ForeignKey(
         Provider, null=True, blank=True, on_delete=models.CASCADE, help_text="Empty: the whole practice."
     )
@@ -58,11 +59,18 @@ class ScheduleException(models.Model):
             models.CheckConstraint(
                 condition=Q(starts_at=None, ends_at=None) | Q(ends_at__gt=F("starts_at")),
                 name="an_exception_ends_after_it_starts",
+                violation_error_message="It must end after it starts.",
+            ),
+            models.CheckConstraint(
+                condition=Q(last_date=None) | Q(last_date__gte=F("date")),
+                name="an_exception_does_not_end_before_its_first_day",
+                violation_error_message="The last day must not lie before the first.",
             ),
             models.CheckConstraint(
                 condition=Q(kind="closed")
                 | Q(starts_at__isnull=False, provider__isnull=False, location__isnull=False),
                 name="extra_hours_have_a_provider_place_and_time",
+                violation_error_message="Extra hours need a provider, a location and times.",
             ),
         ]
 
