@@ -61,8 +61,8 @@ def queue(
             "channel": channel,
             "patient": patient,
             "to": recipient,
-            "subject": wording.of(kind).subject,
-            "body": _body(kind, patient, context or {}) if body is None else body,
+            "subject": wording.subject(kind, _language(patient)),
+            "body": _body(kind, patient, context or {}, channel) if body is None else body,
             "urgent": urgent,
             "subject_id": subject_id,
             "due_at": due_at or clock.now(),
@@ -271,7 +271,9 @@ def _address(patient: Patient | None, channel: str) -> str:
     return str(patient.phone or patient.payer.phone)
 
 
-def _body(kind: str, patient: Patient | None, context: Mapping[str, Any]) -> str:
+def _body(
+    kind: str, patient: Patient | None, context: Mapping[str, Any], channel: str = Message.Channel.SMS
+) -> str:
     practice = practice_services.current()
     values = {
         "practice": practice.name,
@@ -280,8 +282,13 @@ def _body(kind: str, patient: Patient | None, context: Mapping[str, Any]) -> str
         "first_name": patient.first_name if patient else "",
         **context,
     }
-    language = patient.language if patient else Patient.Language.ENGLISH
-    return alphabet.fold(wording.text(kind, language, values))
+    if channel == Message.Channel.EMAIL:
+        return wording.text(wording.as_email(kind), _language(patient), values)
+    return alphabet.fold(wording.text(kind, _language(patient), values))
+
+
+def _language(patient: Patient | None) -> str:
+    return patient.language if patient else Patient.Language.ENGLISH
 
 
 def _answered_by_word(text: InboundText) -> bool:

@@ -1,4 +1,5 @@
 import re
+from datetime import timedelta
 
 import pytest
 
@@ -15,22 +16,63 @@ CONTEXT = {
     "provider": "Dr. Maya Okafor",
     "location": "Main Street",
     "amount": "$12.50",
+    "held_until": MONDAY + timedelta(minutes=75),
+    "link": "https://portal.harbor.test/appointments/recall/4d1f6f0e-6c3a-4b0e-9a57-6a4f3c2b1d0e/",
 }
 KINDS = sorted(kind for kind in wording.KINDS if kind != "reply")
+TEXTS = [kind for kind in KINDS if not kind.endswith(wording.BY_EMAIL)]
+TWO_PARTS = {"recall_due", "recall_again"}
+"""They carry a link."""
 
 
-def body(kind: str, patient: object, **context: object) -> str:
-    return services.queue(kind=kind, reason=kind, patient=patient, context={**CONTEXT, **context}).body
+def body(kind: str, patient: object, channel: str = "sms", **context: object) -> str:
+    message = services.queue(
+        kind=kind, reason=kind, patient=patient, channel=channel, context={**CONTEXT, **context}
+    )
+    return message.body
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("kind", TEXTS)
+def test_every_text_is_short_and_says_nothing_about_health(practice, kind, language):
+    ana = PatientFactory(language=language)
+    text = body(kind, ana)
+    assert alphabet.parts(text) <= (2 if kind in TWO_PARTS else 1), text
+    assert not HEALTH.search(text.casefold())
+    assert "{" not in text
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_message_is_one_part_and_says_nothing_about_health(practice, kind, language):
-    ana = PatientFactory(language=language)
-    text = body(kind, ana)
-    assert alphabet.parts(text) == 1, text
-    assert not HEALTH.search(text.casefold())
-    assert "{" not in text
+def test_no_email_says_anything_about_health_or_asks_for_a_reply_by_number(practice, kind, language):
+    mail = body(kind.removesuffix(wording.BY_EMAIL), PatientFactory(language=language), "email")
+    assert not HEALTH.search(mail.casefold())
+    assert not re.search(r"(reply|responda) 1", mail.casefold())
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("kind", sorted(set(TEXTS) - {"help", "opted_in", "opted_out"}))
+def test_every_email_has_a_subject_in_the_patients_language(kind, language):
+    other = "en" if language == "es" else "es"
+    assert wording.subject(kind, language)
+    assert wording.subject(kind, language) != wording.subject(kind, other)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_languages_say_the_same_things(kind):
+    """A Spanish text may leave out that questions are welcome, never when or where."""
+    english, spanish = (
+        wording.placeholders(text) for text in (wording.KINDS[kind].en, wording.KINDS[kind].es)
+    )
+    assert spanish <= english
+    assert english - spanish <= {"location"} - english
+
+
+def test_an_email_keeps_the_marks_that_texts_cannot_carry(practice):
+    maría = PatientFactory(first_name="María", language="es")
+    mail = body("appointment_reminder", maría, "email")
+    assert mail.startswith("Hola María:\n\nLo esperamos el lunes 2 de marzo a las 9:00 AM con Dr. Maya")
+    assert "Maria, hora libre" in body("waitlist_offer", maría)
 
 
 def test_a_reminder_tells_when_in_practice_time(ana):
