@@ -10,26 +10,17 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from appointments import services
-from appointments.desk import STAFF, AppointmentForm, ReasonDialog, VisitTypeForm, asked
-from appointments.models import (
-    Appointment,
-    AppointmentEvent,
-    Reminder,
-    ReminderRule,
-    ScheduleException,
-    VisitType,
-    WeeklyHours,
-)
+from appointments.desk import STAFF, AppointmentForm, ReasonDialog, asked
+from appointments.models import Appointment, AppointmentEvent, Reminder
 from appointments.rules import CHANGEABLE
 from eyecare import clock
 from patients.models import Account
-from practice.desk import History, Kept, ReadOnly, RecordsReads, attempt
+from practice.desk import History, Kept, RecordsReads, attempt
 
 State = Appointment.State
 
@@ -230,80 +221,3 @@ def _back_to(request: HttpRequest, appointment: Appointment) -> HttpResponse:
     if request.headers.get("HX-Request"):
         return HttpResponse(headers={"HX-Redirect": page})
     return HttpResponseRedirect(page)
-
-
-@admin.register(VisitType)
-class VisitTypeAdmin(Kept):
-    form = VisitTypeForm
-    list_display = [
-        "name",
-        "minutes",
-        "minimum_notice_hours",
-        "cancel_notice_hours",
-        "may_dilate",
-        "is_online",
-    ]
-    list_filter = ["is_online", "may_dilate", "providers"]
-    search_fields = ["name", "slug", "description"]
-    prepopulated_fields = {"slug": ["name"]}
-    autocomplete_fields = ["providers"]
-    fields = [
-        ("name", "slug"),
-        "also_called",
-        "description",
-        "minutes",
-        ("buffer_before_minutes", "buffer_after_minutes"),
-        "providers",
-        "may_dilate",
-        "preparation",
-        "is_online",
-        ("minimum_notice_hours", "move_notice_hours", "cancel_notice_hours"),
-        "horizon_days",
-    ]
-
-
-@admin.register(WeeklyHours)
-class WeeklyHoursAdmin(ModelAdmin):
-    list_display = ["provider", "weekday", "starts_at", "ends_at", "location"]
-    list_filter = ["provider", "location", "weekday"]
-    list_select_related = ["provider", "location"]
-    search_fields = ["provider__last_name", "provider__first_name"]
-    autocomplete_fields = ["provider", "location"]
-    fields = [("provider", "location"), "weekday", ("starts_at", "ends_at")]
-
-
-@admin.register(ScheduleException)
-class ScheduleExceptionAdmin(ModelAdmin):
-    list_display = ["date", "kind", "whose", "location", "starts_at", "ends_at", "reason"]
-    list_filter = ["kind", "provider", "location"]
-    list_select_related = ["provider", "location"]
-    search_fields = ["reason", "provider__last_name"]
-    autocomplete_fields = ["provider", "location"]
-    date_hierarchy = "date"
-    fields = [("kind", "date"), ("starts_at", "ends_at"), ("provider", "location"), "reason"]
-
-    @display(description="Who", ordering="provider__last_name")
-    def whose(self, change: ScheduleException) -> str:
-        return str(change.provider or "everyone")
-
-
-@admin.register(ReminderRule)
-class ReminderRuleAdmin(Kept):
-    list_display = ["__str__", "channels", "visit_type", "is_active"]
-    list_filter = ["is_active"]
-    list_select_related = ["visit_type"]
-    search_fields = ["visit_type__name"]
-    autocomplete_fields = ["visit_type"]
-
-
-@admin.register(Reminder)
-class ReminderAdmin(ReadOnly):
-    list_display = ["due_at", "patient", "starts_at", "rule", "state", "message"]
-    list_filter = ["state", "rule"]
-    list_select_related = ["appointment__patient", "rule__visit_type", "message"]
-    search_fields = ["appointment__patient__last_name", "appointment__patient__number"]
-    date_hierarchy = "due_at"
-
-    @display(description="Patient", ordering="appointment__patient__last_name")
-    def patient(self, reminder: Reminder) -> str:
-        return str(reminder.appointment.patient)

@@ -6,7 +6,16 @@ import pytest
 from django.urls import reverse
 
 from appointments import services
-from appointments.models import Appointment, ReminderRule, ScheduleException, VisitType
+from appointments.models import (
+    Appointment,
+    DiarySettings,
+    ReminderRule,
+    Resource,
+    ResourceKind,
+    ScheduleException,
+    UrgentBlock,
+    VisitType,
+)
 from tests import factories
 from tests.factories import MONDAY, ZONE
 
@@ -175,15 +184,54 @@ def test_the_list_is_searched_and_filtered(desk, anas_exam, query):
     assert ("Silva" in desk.get(LIST + query).content.decode()) is found
 
 
-@pytest.mark.parametrize(
-    "model", ["visittype", "weeklyhours", "scheduleexception", "reminderrule", "reminder"]
-)
-def test_every_other_page_of_the_diary_opens(desk, anas_exam, okafor, model):
+MODELS = [
+    "visittype",
+    "resource",
+    "resourcekind",
+    "weeklyhours",
+    "scheduleexception",
+    "urgentblock",
+    "reminderrule",
+    "reminder",
+]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_other_page_of_the_diary_opens(desk, anas_exam, exam, okafor, main_street, model):
     ReminderRule.objects.create(lead=24)
     ScheduleException.objects.create(kind="closed", date="2026-03-17", provider=okafor, reason="Leave")
+    UrgentBlock.objects.create(
+        provider=okafor, location=main_street, weekday=0, starts_at="11:00", ends_at="12:00"
+    )
+    kind = ResourceKind.objects.create(name="Visual field machine")
+    Resource.objects.create(kind=kind, location=main_street, name="Humphrey")
+    exam.needs.add(kind)
     assert desk.get(f"/admin/appointments/{model}/").status_code == 200
     assert desk.get(f"/admin/appointments/{model}/add/").status_code == (403 if model == "reminder" else 200)
     assert desk.get(page_of(anas_exam)).status_code == 200
+
+
+def test_the_diarys_settings_are_one_form(desk):
+    url = "/admin/appointments/diarysettings/"
+    form = {field.name: field.get_default() for field in DiarySettings._meta.fields if field.editable}
+    assert desk.get(url).url == f"{url}add/"
+    assert desk.post(f"{url}add/", form | {"web_hold_minutes": 15}).status_code == 302
+    row = DiarySettings.objects.get()
+    assert row.web_hold_minutes == 15
+    assert desk.get(url).url == f"{url}{row.pk}/change/"
+    assert desk.get(f"{url}add/").status_code == 403
+    assert "web_hold_minutes" in desk.get(f"{url}{row.pk}/change/").content.decode()
+
+
+def test_a_hold_that_never_ends_is_refused_in_the_settings(desk):
+    row = DiarySettings.objects.create()
+    form = {field.name: field.get_default() for field in DiarySettings._meta.fields if field.editable}
+    response = desk.post(
+        f"/admin/appointments/diarysettings/{row.pk}/change/", form | {"sms_hold_minutes": 1441}
+    )
+    assert response.status_code == 200
+    row.refresh_from_db()
+    assert row.sms_hold_minutes == 60
 
 
 def test_patients_own_words_for_a_visit_are_written_with_commas(desk, exam, okafor):
