@@ -134,6 +134,14 @@ def group(name: str) -> Group:
     return role
 
 
+def catch_up(name: str) -> int:
+    """Give a group the rights that came with a newer version; return how many. None is taken away."""
+    role = group(name)
+    missing = set(_permissions(ROLES[name])) - set(role.permissions.all())
+    role.permissions.add(*missing)
+    return len(missing)
+
+
 def _permissions(names: set[str]) -> list[Permission]:
     """Return the permissions that are meant; LookupError for one that no model has."""
     apps = {name.partition(".")[0] for name in names}

@@ -4,7 +4,7 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
@@ -139,3 +139,16 @@ def test_roles_are_made_once_and_then_left_to_the_practice() -> None:
     call_command("make_roles", stdout=StringIO())
     assert not manager.permissions.exists()
     assert Group.objects.get(name="front desk").permissions.count() == len(roles.FRONT_DESK)
+
+
+@pytest.mark.django_db
+def test_after_an_upgrade_groups_catch_up_with_what_is_new_and_lose_nothing() -> None:
+    desk = roles.group("front desk")
+    kept = Permission.objects.get(codename="delete_notice")
+    desk.permissions.remove(Permission.objects.get(codename="view_recall"))
+    desk.permissions.add(kept)
+    call_command("make_roles", catch_up=True, stdout=StringIO())
+    assert set(roles.FRONT_DESK) <= {
+        f"{row.content_type.app_label}.{row.codename}" for row in desk.permissions.all()
+    }
+    assert kept in desk.permissions.all()
