@@ -63,18 +63,25 @@ class Reminder(models.Model):
         WAITING = "waiting", _("waiting")
         QUEUED = "queued", _("in the outbox")
         DROPPED = "dropped", _("dropped")
+        FAILED = "failed", _("did not arrive")  # by none of its rule's channels
 
     appointment = models.ForeignKey(Appointment, on_delete=models.CASCADE, related_name="reminders")
     rule = models.ForeignKey(ReminderRule, on_delete=models.PROTECT)
     starts_at = models.DateTimeField(help_text="The time that it speaks of.")
     due_at = models.DateTimeField()
     state = models.CharField(max_length=8, choices=State, default=State.WAITING)
-    explanation = models.CharField(max_length=120, blank=True, help_text="Why it was dropped.")
+    explanation = models.CharField(
+        max_length=240, blank=True, help_text="Why it was dropped, or did not go by the first channel."
+    )
     message = models.OneToOneField(Message, null=True, blank=True, on_delete=models.SET_NULL)
 
     class Meta:
         ordering = ["due_at"]
-        indexes = [models.Index(fields=["due_at"], name="reminder_due", condition=Q(state="waiting"))]
+        indexes = [
+            models.Index(fields=["due_at"], name="reminder_due", condition=Q(state="waiting")),
+            # the sweep looks for those of visits to come whose message did not arrive
+            models.Index(fields=["starts_at"], name="reminder_in_the_outbox", condition=Q(state="queued")),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["appointment", "rule", "starts_at"], name="one_reminder_for_each_rule_and_time"
