@@ -6,7 +6,8 @@ class AppointmentsConfig(AppConfig):
     verbose_name = "Appointments"
 
     def ready(self) -> None:
-        from appointments import reminders, texts
+        from appointments import reminders, texts, waitlist
 
         texts.register_checks()
         reminders.register_check()
+        waitlist.register_checks()
