@@ -2,7 +2,7 @@
 
 from appointments.models.appointment import Appointment, AppointmentEvent, ResourceBooking
 from appointments.models.calendars import CalendarLink
-from appointments.models.recall import Recall, RecallAttempt, RecallInterval, RecallRule
+from appointments.models.recall import Recall, RecallAttempt, RecallInterval, RecallRule, RecallRun
 from appointments.models.reminder import Reminder, ReminderRule
 from appointments.models.schedule import (
     DiarySettings,
@@ -25,6 +25,7 @@ __all__ = [
     "RecallAttempt",
     "RecallInterval",
     "RecallRule",
+    "RecallRun",
     "Reminder",
     "ReminderRule",
     "Resource",

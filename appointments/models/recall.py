@@ -1,9 +1,11 @@
 """When patients should come again, by what rule, and how often they were asked."""
 
+from datetime import datetime, time
 from typing import Self
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from appointments.models.appointment import Appointment
@@ -11,6 +13,10 @@ from appointments.models.visit_type import VisitType
 from eyecare import clock
 from messaging.models import Message
 from patients.models import Patient
+from practice import services as practice
+
+MONTHS = [MinValueValidator(1), MaxValueValidator(240)]
+DAYS = [MinValueValidator(1), MaxValueValidator(365)]
 
 
 class RecallRule(models.Model):
@@ -26,20 +32,34 @@ class RecallRule(models.Model):
     books = models.ForeignKey(
         VisitType, on_delete=models.PROTECT, related_name="recalls", help_text="What the patient then books."
     )
-    months = models.PositiveSmallIntegerField(help_text="After so many months, where no age says otherwise.")
+    months = models.PositiveSmallIntegerField(
+        validators=MONTHS, help_text="After so many months, where no age says otherwise."
+    )
     is_for_everyone = models.BooleanField(
         default=True, help_text="All who had one of these visits; off: only patients who are put on it."
     )
     first_days_before = models.PositiveSmallIntegerField(
-        default=21, help_text="So many days before it is due, patients are asked first."
+        default=21,
+        validators=[MaxValueValidator(365)],
+        help_text="So many days before it is due, patients are asked first.",
     )
-    pause_days = models.PositiveSmallIntegerField(default=21, help_text="Days between two attempts.")
-    most_attempts = models.PositiveSmallIntegerField(default=3)
+    pause_days = models.PositiveSmallIntegerField(
+        default=21, validators=DAYS, help_text="Days between two attempts."
+    )
+    most_attempts = models.PositiveSmallIntegerField(
+        default=3, validators=[MinValueValidator(1), MaxValueValidator(10)]
+    )
+    most_a_day = models.PositiveSmallIntegerField(
+        default=100, help_text="No more patients than this are asked on one day: the desk has to book them."
+    )
     is_active = models.BooleanField(default=True)
 
     class Meta:
         ordering = ["name"]
         constraints = [
+            models.CheckConstraint(
+                condition=Q(most_attempts__gte=1), name="a_recall_is_attempted_once_at_least"
+            ),
             models.CheckConstraint(condition=Q(months__gte=1), name="a_recall_comes_after_a_month_at_least"),
             models.CheckConstraint(condition=Q(pause_days__gte=1), name="attempts_lie_a_day_apart_at_least"),
         ]
@@ -52,8 +72,8 @@ class RecallInterval(models.Model):
     """Another interval from an age on."""
 
     rule = models.ForeignKey(RecallRule, on_delete=models.CASCADE, related_name="intervals")
-    from_age = models.PositiveSmallIntegerField()
-    months = models.PositiveSmallIntegerField()
+    from_age = models.PositiveSmallIntegerField(validators=[MaxValueValidator(120)])
+    months = models.PositiveSmallIntegerField(validators=MONTHS)
 
     class Meta:
         ordering = ["from_age"]
@@ -73,11 +93,25 @@ class RecallQuerySet(models.QuerySet["Recall"]):
     def with_details(self) -> Self:
         return self.select_related("patient", "rule", "rule__books", "last_visit")
 
+    def live(self) -> Self:
+        """Leave out the rules that are switched off and the patients whose record is closed."""
+        return self.filter(rule__is_active=True, patient__is_active=True)
+
+    def with_a_visit_to_come(self) -> Self:
+        return self.filter(models.Exists(_coming()))
+
     def without_a_visit_to_come(self) -> Self:
-        coming = Appointment.objects.active().filter(
-            patient=models.OuterRef("patient"), starts_at__gte=clock.now()
-        )
-        return self.filter(~models.Exists(coming))
+        return self.filter(~models.Exists(_coming()))
+
+
+def _coming() -> QuerySet[Appointment]:
+    """Return the visits from this morning on: who sits in the waiting room is not asked to come again."""
+    visits = Appointment.objects.active().filter(patient=OuterRef("patient"))
+    return visits.filter(starts_at__gte=_this_morning()).order_by("starts_at")
+
+
+def _this_morning() -> datetime:
+    return datetime.combine(clock.today(), time.min, practice.zone())
 
 
 class Recall(models.Model):
@@ -87,6 +121,7 @@ class Recall(models.Model):
         WAITING = "waiting", _("waiting")
         EXHAUSTED = "exhausted", _("asked often enough")
         DECLINED = "declined", _("does not want it")
+        OFF = "off", _("taken off")
 
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="recalls")
     rule = models.ForeignKey(RecallRule, on_delete=models.PROTECT, related_name="recalls")
@@ -97,9 +132,17 @@ class Recall(models.Model):
         null=True, blank=True, help_text="For a visit that is not in this diary: seen elsewhere, or before."
     )
     months = models.PositiveSmallIntegerField(
-        null=True, blank=True, help_text="This patient's own interval; empty: the rule's."
+        null=True,
+        blank=True,
+        validators=MONTHS,
+        help_text="This patient's own interval in months; empty: the rule's.",
     )
-    due_on = models.DateField(null=True, blank=True, editable=False)
+    is_put_on = models.BooleanField(
+        default=False, editable=False, help_text="By the practice, whether or not the rule is for everyone."
+    )
+    due_on = models.DateField(
+        null=True, blank=True, editable=False, help_text="Empty where the rule does not apply."
+    )
     state = models.CharField(max_length=9, choices=State, default=State.WAITING)
     attempts = models.PositiveSmallIntegerField(default=0, editable=False, help_text="Since it was last due.")
     next_attempt_on = models.DateField(null=True, blank=True, editable=False)
@@ -137,6 +180,8 @@ class RecallAttempt(models.Model):
 
     class Meta:
         ordering = ["-at"]
+        # how many were asked today, and who was asked lately
+        indexes = [models.Index(fields=["at"], name="recall_attempt_by_time")]
         constraints = [
             models.UniqueConstraint(
                 fields=["recall", "due_on", "number"], name="each_attempt_of_a_recall_is_made_once"
@@ -145,3 +190,21 @@ class RecallAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.number}. {self.at:%Y-%m-%d}"
+
+
+class RecallRun(models.Model):
+    """A rule that is to be worked through for all its patients, and how far that is."""
+
+    rule = models.OneToOneField(RecallRule, on_delete=models.CASCADE, related_name="run")
+    asked_at = models.DateTimeField(default=clock.now)
+    worked_up_to = models.UUIDField(null=True, help_text="The last patient; the work goes on after them.")
+    worked = models.PositiveIntegerField(default=0)
+    in_all = models.PositiveIntegerField(default=0)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["asked_at"]
+        indexes = [models.Index(fields=["asked_at"], name="recall_run_to_do", condition=Q(finished_at=None))]
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.worked} of {self.in_all}"
