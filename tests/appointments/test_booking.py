@@ -325,9 +325,12 @@ def test_the_front_desk_can_cancel_to_the_last_minute(anas_exam, dana):
 
 def test_the_day_of_the_visit_runs_from_confirmed_to_done(anas_exam, dana):
     services.confirm(appointment=anas_exam, channel="sms")
-    services.check_in(appointment=anas_exam, actor=dana)
-    services.complete(appointment=anas_exam, actor=dana)
-    assert [event.to_state for event in anas_exam.events.all()] == ["booked", "confirmed", "arrived", "done"]
+    with clock.frozen_at(anas_exam.starts_at):
+        services.check_in(appointment=anas_exam, actor=dana)
+        services.start_exam(appointment=anas_exam, actor=dana)
+        services.complete(appointment=anas_exam, actor=dana)
+    steps = [event.to_state for event in anas_exam.events.all()]
+    assert steps == ["booked", "confirmed", "arrived", "in_exam", "done"]
 
 
 @pytest.mark.parametrize("step", [services.check_in, services.mark_no_show, services.complete])
