@@ -12,13 +12,20 @@ BOOKED, MOVED, CANCELLED = "appointment_booked", "appointment_moved", "appointme
 
 
 def tell(kind: str, appointment: Appointment, channel: str) -> None:
-    """Text the patient about a change, unless it came by text: then the answer says it already."""
+    """Text the patient about a change, unless it came by text: then the answer says it already.
+
+    Who cannot be texted gets an e-mail; who can be reached by neither, a text that is dropped when it
+    is looked at before it leaves, so that the front desk sees why.
+    """
     if channel == Appointment.Channel.SMS:
         return
+    patient = appointment.patient
+    ways = messaging.reachable(patient=patient, kind=kind)
     messaging.queue(
         kind=kind,
         reason=f"{kind}:{appointment.pk}",
-        patient=appointment.patient,
+        patient=patient,
+        channel=ways[0] if ways else Message.Channel.SMS,
         context=details(appointment),
         subject_id=str(appointment.pk),
     )

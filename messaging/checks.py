@@ -1,7 +1,7 @@
 """The last look at a message before it leaves: much may have changed since it was written."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from messaging import wording
 from messaging.models import Message, OptOut
@@ -21,7 +21,15 @@ def register(kind: str, check: Check) -> None:
 
 def objection(message: Message) -> str:
     """Return the first reason why a message must not go any more, or ""."""
-    checks = (_recipient_is_here, _has_not_opted_out, _agreed, *_registered[message.kind])
+    return obstacle(message) or _first_reason(_registered[message.kind], message)
+
+
+def obstacle(message: Message) -> str:
+    """Return why a message cannot go to its recipient whatever it says, or ""."""
+    return _first_reason((_recipient_is_here, _has_not_opted_out, _agreed), message)
+
+
+def _first_reason(checks: Iterable[Check], message: Message) -> str:
     return next((reason for check in checks if (reason := check(message))), "")
 
 

@@ -73,6 +73,33 @@ def queue(
     return message
 
 
+def obstacle(*, patient: Patient, kind: str, channel: str) -> str:
+    """Return why a message of a kind cannot reach a patient by a channel now, or ""; nothing is written."""
+    to = _address(patient, channel)
+    if not to:
+        return _NO_ADDRESS[channel]
+    return checks.obstacle(Message(kind=kind, channel=channel, patient=patient, to=to))
+
+
+def reachable(*, patient: Patient, kind: str) -> list[str]:
+    """Return the channels by which a message of a kind can reach a patient now, a text before an e-mail."""
+    return [
+        channel
+        for channel in (Message.Channel.SMS, Message.Channel.EMAIL)
+        if not obstacle(patient=patient, kind=kind, channel=channel)
+    ]
+
+
+def leaves_at(channel: str) -> datetime:
+    """Return when a message that can wait may leave: now, or when the quiet hours end."""
+    now = clock.now()
+    if channel == Message.Channel.EMAIL:
+        return now
+    practice = practice_services.current()
+    zone = practice_services.zone()
+    return quiet.allowed_at(now, quiet_from=practice.quiet_from, quiet_until=practice.quiet_until, zone=zone)
+
+
 def reply(*, to: str, body: str, reason: str, patient: Patient | None = None) -> Message | None:
     """Answer somebody who has just texted us: at any hour, and without further consent."""
     return queue(kind="reply", reason=reason, patient=patient, to=to, body=body, urgent=True)
@@ -213,12 +240,7 @@ def _claim(message_id: uuid.UUID | str) -> bool:
 
 
 def _leaves_at(message: Message) -> datetime:
-    now = clock.now()
-    if message.urgent or message.channel == Message.Channel.EMAIL:
-        return now
-    practice = practice_services.current()
-    zone = practice_services.zone()
-    return quiet.allowed_at(now, quiet_from=practice.quiet_from, quiet_until=practice.quiet_until, zone=zone)
+    return clock.now() if message.urgent else leaves_at(message.channel)
 
 
 def _deliver(message: Message) -> None:
@@ -261,6 +283,12 @@ def _backend(channel: str) -> MessagingBackend:
     if channel == Message.Channel.EMAIL:
         return import_string("messaging.backends.email.EmailBackend")()
     return import_string(settings.MESSAGING_BACKEND)()
+
+
+_NO_ADDRESS: dict[str, str] = {
+    Message.Channel.SMS: "no phone number",
+    Message.Channel.EMAIL: "no e-mail address",
+}
 
 
 def _address(patient: Patient | None, channel: str) -> str:

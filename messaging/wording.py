@@ -299,7 +299,7 @@ def text(kind: str, language: str, values: Mapping[str, Any]) -> str:
     """
     known = {**values, **_spoken(values, language)}
     own = Template.objects.filter(kind=kind, language=language).values_list("body", flat=True).first()
-    if own and placeholders(own) <= known.keys():
+    if own and not problem(kind, own) and placeholders(own) <= known.keys():
         return own.format_map(known)
     built_in = getattr(of(kind), language, "") or of(kind).en
     missing = placeholders(built_in) - known.keys()
@@ -313,7 +313,7 @@ def problem(kind: str, body: str) -> str:
     try:
         unknown = placeholders(body) - of(kind).placeholders
     except ValueError:
-        return "Every brace that opens must close, around one name: {first_name}."
+        return "Every brace that opens must close, around one name and nothing else: {first_name}."
     if unknown:
         known = ", ".join(f"{{{name}}}" for name in sorted(of(kind).placeholders))
         return f"Not known here: {', '.join(sorted(unknown))}. This message knows {known}."
@@ -321,8 +321,11 @@ def problem(kind: str, body: str) -> str:
 
 
 def placeholders(body: str) -> frozenset[str]:
-    """Return the names in braces; raises ValueError where the braces do not match."""
-    return frozenset(name for _, name, _, _ in string.Formatter().parse(body) if name is not None)
+    """Return the names in braces; raises ValueError where the braces hold more, or do not match."""
+    pieces = [piece for piece in string.Formatter().parse(body) if piece[1] is not None]
+    if any(form or conversion for _, _, form, conversion in pieces):
+        raise ValueError("A placeholder is a name and nothing else.")
+    return frozenset(name for _, name, _, _ in pieces if name is not None)
 
 
 def _spoken(values: Mapping[str, Any], language: str) -> dict[str, str]:
