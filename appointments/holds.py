@@ -1,6 +1,7 @@
 """Times held for a patient who has not said yes yet, or for several who were asked at once."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 
@@ -101,7 +102,7 @@ def _write(
     moving: Appointment | None = None,
     reason: str = "",
 ) -> Appointment:
-    lineage = {"lineage": moving.lineage} if moving else {}
+    lineage: dict[str, Any] = {"lineage": moving.lineage} if moving else {}
     held = turn.write(state=State.HELD, held_until=until, channel=channel, **lineage)
     entries.record(held, "", channel=channel, actor=actor, reason=reason)
     return held

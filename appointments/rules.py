@@ -56,7 +56,7 @@ def check_bookable(
         _check_patients_may(visit_type, slot, is_held=is_held)
         check_suits(visit_type, patient)
         if moving is None:
-            _check_limits(patient)
+            check_limits(patient)
     broken = _rule_left(visit_type, slot, patient, moving, by_staff=by_staff)
     if broken and not override:
         raise broken
@@ -97,7 +97,8 @@ def is_known(patient: Patient) -> bool:
     return Appointment.objects.for_patient(patient).filter(state=Appointment.State.DONE).exists()
 
 
-def _check_limits(patient: Patient) -> None:
+def check_limits(patient: Patient) -> None:
+    """Raise TooManyVisits or NeedsStaff where the patient's next visit is booked by the front desk."""
     allowed = settings()
     mine = Appointment.objects.for_patient(patient)
     if mine.upcoming().count() >= allowed.most_open_visits:

@@ -2,7 +2,13 @@
 
 from celery import shared_task
 
-from appointments import reminders, waitlist
+from appointments import holds, reminders, waitlist
+
+
+@shared_task
+def sweep_holds() -> int:
+    """Give back the times that were held and that nobody said yes to."""
+    return holds.sweep_holds()
 
 
 @shared_task

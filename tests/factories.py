@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import factory
 from factory.django import DjangoModelFactory
 
-from appointments.models import Appointment, VisitType, WeeklyHours
+from appointments.models import Appointment, Resource, ResourceKind, VisitType, WeeklyHours
 from billing.models import LedgerEntry
 from chatbot.models import Conversation, Document
 from orders.models import Order, Prescription
@@ -121,6 +121,23 @@ class WeeklyHoursFactory(DjangoModelFactory[WeeklyHours]):
     weekday = 0
     starts_at = time(9)
     ends_at = time(17)
+
+
+class ResourceKindFactory(DjangoModelFactory[ResourceKind]):
+    class Meta:
+        model = ResourceKind
+        django_get_or_create = ("name",)
+
+    name = "Visual field machine"
+
+
+class ResourceFactory(DjangoModelFactory[Resource]):
+    class Meta:
+        model = Resource
+
+    kind = factory.SubFactory(ResourceKindFactory)
+    location = factory.SubFactory(LocationFactory)
+    name = factory.Sequence(lambda number: f"Field machine {number + 1}")
 
 
 class AppointmentFactory(DjangoModelFactory[Appointment]):
