@@ -1,9 +1,14 @@
 """Many book the same time at the same moment: one wins, the others are told what else is free."""
 
+import copy
+import functools
 import os
+import random
 import subprocess
 import sys
 import threading
+from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,64 +16,239 @@ from django.conf import settings
 from django.db import connection
 
 from appointments import services
-from appointments.models import Appointment, AppointmentEvent
+from appointments.models import Appointment, AppointmentEvent, ResourceBooking
 from eyecare import clock
+from eyecare.errors import Refusal
 from tests import factories
 from tests.factories import MONDAY
 
 
-@pytest.mark.postgres
-@pytest.mark.django_db(transaction=True)
-def test_of_fifty_who_book_the_same_time_on_postgresql_one_gets_it(exam, tuesday_nine):
-    patients = [factories.PatientFactory() for _ in range(50)]
-    start, outcomes = threading.Barrier(len(patients)), []
+def at_once(jobs):
+    """Run every job in a thread of its own, all from the same moment on, and return what came of them."""
+    start, outcomes = threading.Barrier(len(jobs)), []
 
-    def book(patient):
+    def run(job):
         try:
             start.wait()
             with clock.frozen_at(MONDAY):
-                services.book(patient=patient, visit_type=exam, slot=tuesday_nine, channel="web")
-            outcomes.append("booked")
-        except services.SlotTaken as refusal:
-            outcomes.append(len(refusal.alternatives))
-        except Exception as error:  # noqa: BLE001 - a thread's failure must fail the test
+                outcomes.append(job())
+        except Exception as error:  # noqa: BLE001 - a thread's failure must be seen by the test
             outcomes.append(error)
         finally:
             connection.close()
 
-    with clock.frozen_at(MONDAY):
-        threads = [threading.Thread(target=book, args=[patient]) for patient in patients]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert sorted(outcomes, key=str) == [3] * 49 + ["booked"]
+    threads = [threading.Thread(target=run, args=[job]) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return outcomes
+
+
+def won_and_lost(outcomes, refusal=services.SlotTaken):
+    """Split outcomes into what came back and the alternatives of who was refused; nothing else may be."""
+    lost = [outcome for outcome in outcomes if isinstance(outcome, refusal)]
+    won = [outcome for outcome in outcomes if outcome not in lost]
+    assert all(isinstance(outcome, Appointment) for outcome in won), won
+    return won, [len(outcome.alternatives) for outcome in lost]
+
+
+@pytest.fixture
+def chen(exam, main_street):
+    """A second provider of exams, Tuesdays nine to five."""
+    provider = factories.ProviderFactory(first_name="Li", last_name="Chen", locations=[main_street])
+    factories.WeeklyHoursFactory(provider=provider, location=main_street, weekday=1)
+    exam.providers.add(provider)
+    return provider
+
+
+@pytest.fixture
+def with_chen(chen, exam, main_street):
+    def at(slot):
+        return services.slot_from_key(exam, f"{chen.pk}.{main_street.pk}.{slot.key.rpartition('.')[2]}")
+
+    return at
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("verb", [services.book, services.hold])
+def test_of_fifty_who_want_the_same_time_on_postgresql_one_gets_it(exam, tuesday_nine, verb):
+    patients = [factories.PatientFactory() for _ in range(50)]
+    jobs = [
+        functools.partial(verb, patient=patient, visit_type=exam, slot=tuesday_nine, channel="web")
+        for patient in patients
+    ]
+    won, lost = won_and_lost(at_once(jobs))
+    assert (len(won), lost) == (1, [3] * 49)
     assert Appointment.objects.count() == AppointmentEvent.objects.count() == 1
 
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_of_two_moves_of_one_appointment_one_happens(anas_exam, slot_at):
-    start, outcomes = threading.Barrier(2), []
-
-    def move(slot):
-        try:
-            start.wait()
-            with clock.frozen_at(MONDAY):
-                services.reschedule(appointment=anas_exam, slot=slot, channel="web")
-            outcomes.append("moved")
-        except services.Ended:
-            outcomes.append("ended")
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=move, args=[slot]) for slot in (slot_at(4, 9), slot_at(5, 9))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(outcomes) == ["ended", "moved"]
+def test_of_fifty_who_find_a_hold_that_ran_out_one_gets_the_time(monday, ana, exam, tuesday_nine):
+    with clock.frozen_at(MONDAY - timedelta(hours=1)):
+        services.hold(patient=ana, visit_type=exam, slot=tuesday_nine, channel="web")
+    patients = [ana, *(factories.PatientFactory() for _ in range(49))]
+    jobs = [
+        functools.partial(services.book, patient=patient, visit_type=exam, slot=tuesday_nine, channel="web")
+        for patient in patients
+    ]
+    won, lost = won_and_lost(at_once(jobs))
+    assert (len(won), lost) == (1, [3] * 49)
     assert Appointment.objects.active().count() == 1
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_of_fifty_who_are_offered_the_same_time_the_first_yes_gets_it(monday, exam, tuesday_nine):
+    patients = [factories.PatientFactory() for _ in range(50)]
+    held = services.hold_for_several(visit_type=exam, slot=tuesday_nine, until=MONDAY + timedelta(minutes=45))
+    jobs = [
+        functools.partial(
+            services.take_over, hold=copy.copy(held), patient=patient, visit_type=exam, channel="sms"
+        )
+        for patient in patients
+    ]
+    won, lost = won_and_lost(at_once(jobs))
+    assert (len(won), lost) == (1, [3] * 49)
+    assert Appointment.objects.get().patient == won[0].patient
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_of_two_moves_of_one_appointment_one_happens(anas_exam, slot_at):
+    jobs = [
+        functools.partial(services.reschedule, appointment=copy.copy(anas_exam), slot=slot, channel="web")
+        for slot in (slot_at(4, 9), slot_at(5, 9))
+    ]
+    won, lost = won_and_lost(at_once(jobs), services.Ended)
+    assert (len(won), len(lost)) == (1, 1)
+    assert Appointment.objects.active().get() == won[0]
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_moves_that_cross_do_not_wait_for_each_other_for_ever(
+    monday, ana, ben, exam, tuesday_nine, slot_at, with_chen
+):
+    """Ana goes from Okafor to Chen and back while Ben goes the other way, time after time."""
+    book = functools.partial(services.book, visit_type=exam, channel="web")
+    anas, bens = (
+        book(patient=ana, slot=tuesday_nine), book(patient=ben, slot=with_chen(tuesday_nine))
+    )  # fmt: skip
+
+    def to_and_fro(visit, *slots):
+        for slot in slots * 15:
+            try:
+                visit = services.reschedule(appointment=visit, slot=slot, channel="web")
+            except services.SlotTaken:  # the other one has not left yet
+                continue
+        return visit
+
+    ten = slot_at(3, 10)
+    won, _ = won_and_lost(
+        at_once(
+            [
+                lambda: to_and_fro(anas, with_chen(ten), tuesday_nine),
+                lambda: to_and_fro(bens, ten, with_chen(tuesday_nine)),
+                lambda: to_and_fro(anas, with_chen(slot_at(3, 12)), slot_at(3, 12)),
+            ]
+        ),
+        services.Ended,  # Ana's visit, moved from two places at once
+    )
+    assert len(won) >= 2
+    assert sorted(visit.patient.first_name for visit in Appointment.objects.active()) == ["Ana", "Ben"]
+
+
+@pytest.fixture
+def fields(okafor, chen):
+    """Two kinds of visit that need the practice's one visual field machine, each with its own provider."""
+    machine = factories.ResourceFactory()
+    kinds = [
+        factories.VisitTypeFactory(name=name, slug=name.lower(), minutes=30, providers=[provider])
+        for name, provider in (("Fields", okafor), ("Screening", chen))
+    ]
+    for kind in kinds:
+        kind.needs.add(machine.kind)
+    return kinds
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_two_kinds_of_visit_that_want_one_machine_do_not_both_get_it(monday, fields, tuesday_nine, with_chen):
+    jobs = [
+        functools.partial(
+            services.book,
+            patient=factories.PatientFactory(),
+            visit_type=kind,
+            slot=services.slot_from_key(kind, slot.key),
+            channel="web",
+        )
+        for _ in range(10)
+        for kind, slot in zip(fields, (tuesday_nine, with_chen(tuesday_nine)), strict=True)
+    ]
+    won, lost = won_and_lost(at_once(jobs))
+    assert (len(won), lost) == (1, [3] * 19)
+    assert ResourceBooking.objects.get().appointment == won[0]
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_twenty_who_hold_book_move_and_cancel_at_random_leave_a_diary_without_overlaps(
+    monday, exam, fields, slot_at, with_chen
+):
+    exams = [slot_at(3, hour) for hour in (9, 10, 11)]
+    wanted = [(exam, slot) for slot in exams] + [(exam, with_chen(slot)) for slot in exams]
+    wanted += [(fields[0], services.slot_from_key(fields[0], slot.key)) for slot in exams]
+    patients = [factories.PatientFactory() for _ in range(20)]
+    outcomes = at_once([functools.partial(one_afternoon, patient, wanted) for patient in patients])
+    assert outcomes == [None] * 20
+    assert not overlapping("appointments_appointment", "provider_id", "busy_from", "busy_until", OCCUPYING)
+    assert not overlapping("appointments_appointment", "patient_id", "starts_at", "ends_at", OCCUPYING)
+    assert not overlapping(
+        "appointments_resourcebooking", "resource_id", "busy_from", "busy_until", "{row}.is_active"
+    )
+
+
+def one_afternoon(patient, wanted):
+    """Hold, book, move, confirm, cancel, give back and sweep, by a die of the patient's own."""
+    die = random.Random(patient.number)
+    for turn in range(12):
+        kind, slot = die.choice(wanted)
+        visit = Appointment.objects.active().for_patient(patient).with_details().first()
+        asked = {"patient": patient, "visit_type": kind, "slot": slot, "channel": "web"}
+        steps = [
+            lambda asked=asked: services.hold(**asked),
+            lambda asked=asked: services.book(**asked),
+            lambda: services.release(patient=patient),
+            services.sweep_holds,
+        ]
+        if visit is not None and visit.visit_type == kind:
+            steps += [
+                lambda visit=visit, slot=slot: services.reschedule(
+                    appointment=visit, slot=slot, channel="web"
+                ),
+                lambda visit=visit: services.confirm(appointment=visit, channel="web"),
+                lambda visit=visit: services.cancel(appointment=visit, channel="web"),
+            ]
+        with clock.frozen_at(MONDAY + timedelta(minutes=turn * 7)), suppress(Refusal):
+            die.choice(steps)()
+
+
+OCCUPYING = "{row}.state IN ('held', 'booked', 'confirmed', 'arrived', 'in_exam')"
+
+
+def overlapping(table, whose, start, end, counts):
+    """Return how many pairs of rows take the same one's time, asked of the database in its own words."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT count(*) FROM {table} one JOIN {table} other ON one.{whose} = other.{whose}"  # noqa: S608
+            f" AND one.id < other.id AND one.lineage <> other.lineage"
+            f" AND one.{start} < other.{end} AND other.{start} < one.{end}"
+            f" WHERE {counts.format(row='one')} AND {counts.format(row='other')}"
+        )
+        return cursor.fetchone()[0]
 
 
 ONE_PROCESS = """
