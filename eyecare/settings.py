@@ -277,6 +277,12 @@ CELERY_BEAT_SCHEDULE = {
     "answer texts that were missed": {"task": "messaging.tasks.sweep_inbound", "schedule": 30.0},
     "answer chat messages that were missed": {"task": "chatbot.tasks.answer_missed", "schedule": 30.0},
     "queue due reminders": {"task": "appointments.tasks.sweep_reminders", "schedule": 30.0},
+    "give back times that were held": {"task": "appointments.tasks.sweep_holds", "schedule": 30.0},
+    "offer times that came free": {"task": "appointments.tasks.sweep_openings", "schedule": 30.0},
+    "tell those whose days on the waitlist are over": {
+        "task": "appointments.tasks.end_wishes",
+        "schedule": crontab(hour=14, minute=15),
+    },
     "work on payment events that were missed": {"task": "payments.tasks.sweep_events", "schedule": 30.0},
     "carry on statement runs": {"task": "billing.tasks.sweep_runs", "schedule": 30.0},
     "index changed documents": {"task": "chatbot.tasks.sweep_documents", "schedule": 30.0},
