@@ -6,8 +6,9 @@ class AppointmentsConfig(AppConfig):
     verbose_name = "Appointments"
 
     def ready(self) -> None:
-        from appointments import reminders, texts, waitlist
+        from appointments import recalls, reminders, texts, waitlist
 
         texts.register_checks()
         reminders.register_check()
         waitlist.register_checks()
+        recalls.register_checks()

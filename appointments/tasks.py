@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from appointments import holds, reminders, waitlist
+from appointments import holds, recalls, reminders, waitlist
 
 
 @shared_task
@@ -27,3 +27,21 @@ def offer_opening(opening_id: int) -> int:
 def sweep_openings() -> int:
     """Take up the openings that were missed, and the rounds whose time has run out."""
     return waitlist.sweep()
+
+
+@shared_task
+def ask_due_recalls() -> int:
+    """Ask the patients whose day has come to come again."""
+    return recalls.ask_due()
+
+
+@shared_task
+def work_through_recalls() -> int:
+    """Carry on with the rules for recalls that are to be worked through."""
+    return recalls.work_through()
+
+
+@shared_task
+def refresh_recalls() -> None:
+    """Have every rule worked through once a night: visits may have been entered by other ways."""
+    recalls.refresh()

@@ -107,10 +107,11 @@ class RecallQuerySet(models.QuerySet["Recall"]):
 def _coming() -> QuerySet[Appointment]:
     """Return the visits from this morning on: who sits in the waiting room is not asked to come again."""
     visits = Appointment.objects.active().filter(patient=OuterRef("patient"))
-    return visits.filter(starts_at__gte=_this_morning()).order_by("starts_at")
+    return visits.filter(starts_at__gte=this_morning()).order_by("starts_at")
 
 
-def _this_morning() -> datetime:
+def this_morning() -> datetime:
+    """Return when the day began on the practice's wall."""
     return datetime.combine(clock.today(), time.min, practice.zone())
 
 
