@@ -24,7 +24,7 @@ OTHERS_ASKED = "Sorry, that time is offered to others by now. You keep your plac
 
 def offers_for(patient: Patient) -> QuerySet[WaitlistOffer]:
     """Return what a patient is being offered, the newest first."""
-    return _with_details().open().filter(entry__patient=patient)
+    return _with_details(WaitlistOffer.objects.open()).filter(entry__patient=patient)
 
 
 def offer_for(patient: Patient, offer_id: object) -> WaitlistOffer:
@@ -33,7 +33,7 @@ def offer_for(patient: Patient, offer_id: object) -> WaitlistOffer:
         wanted = UUID(str(offer_id))
     except ValueError as error:
         raise NotFound("We could not find that offer.") from error
-    offer = _with_details().filter(entry__patient=patient, pk=wanted).first()
+    offer = _with_details(WaitlistOffer.objects.all()).filter(entry__patient=patient, pk=wanted).first()
     if offer is None:
         raise NotFound("We could not find that offer.")
     return offer
@@ -82,8 +82,8 @@ def register_checks() -> None:
         checks.register(kind, check)
 
 
-def _with_details() -> QuerySet[WaitlistOffer]:
-    return WaitlistOffer.objects.select_related(
+def _with_details(offers: QuerySet[WaitlistOffer]) -> QuerySet[WaitlistOffer]:
+    return offers.select_related(
         "entry__patient", "entry__visit_type", "opening__provider", "opening__location"
     )
 

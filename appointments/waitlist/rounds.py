@@ -11,7 +11,7 @@ from itertools import islice
 from django.db import transaction
 from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
 
-from appointments import rules, services, tasks, texts
+from appointments import availability, rules, services, tasks, texts
 from appointments.availability import Slot
 from appointments.models import Appointment, Opening, VisitType, WaitlistEntry, WaitlistOffer
 from appointments.refusals import Unavailable
@@ -105,10 +105,10 @@ def end_if_over(opening_id: int) -> bool:
 
 def slot_of(offer: WaitlistOffer) -> Slot:
     """Return the time that an offer speaks of, as a slot of the wished kind of visit."""
-    zone = practice.zone()
-    ends_at = offer.starts_at + offer.entry.visit_type.length
-    place = offer.opening.provider, offer.opening.location
-    return Slot(*place, offer.starts_at.astimezone(zone), ends_at.astimezone(zone))
+    opening = offer.opening
+    return availability.slot(
+        offer.entry.visit_type, opening.provider, opening.location, offer.starts_at, practice.zone()
+    )
 
 
 def tell_gone(offers: QuerySet[WaitlistOffer]) -> None:
@@ -154,8 +154,9 @@ def _ask_the_next(opening_id: int) -> int:
     opening = Opening.objects.select_related("freed_by", "provider", "location").get(pk=opening_id)
     for chance in _chances(opening):
         asked = list(islice(_who_may(chance), rules.settings().offers_at_once))
-        if asked and _hold(opening, chance.slot, asked[0].entry.visit_type):
-            return _ask(opening, chance.slot, asked)
+        until = _answer_until(chance.slot, asked[0].entry.visit_type) if asked else clock.now()
+        if until >= clock.now() + SHORTEST and _hold(opening, chance.slot, asked[0].entry.visit_type, until):
+            return _ask(opening, chance.slot, until, asked)
     Opening.objects.filter(pk=opening_id).update(state=State.CLOSED)
     return 0
 
@@ -206,28 +207,24 @@ def _answer_until(slot: Slot, visit_type: VisitType) -> datetime:
     return min(clock.now() + timedelta(minutes=rules.settings().offer_minutes), last)
 
 
-def _hold(opening: Opening, slot: Slot, visit_type: VisitType) -> bool:
-    """Hold a time for several people; say no where it has gone meanwhile, or goes too soon to ask."""
-    until = _answer_until(slot, visit_type)
-    if until < clock.now() + SHORTEST:
-        return False
+def _hold(opening: Opening, slot: Slot, visit_type: VisitType, until: datetime) -> bool:
+    """Hold a time for several people; say no where it has gone meanwhile."""
     try:
         with transaction.atomic():
             hold = services.hold_for_several(visit_type=visit_type, slot=slot, until=until)
     except Unavailable:
         return False
-    opening.hold = hold
     Opening.objects.filter(pk=opening.pk).update(hold=hold, round=F("round") + 1)
     return True
 
 
-def _ask(opening: Opening, slot: Slot, asked: Sequence[Wish]) -> int:
+def _ask(opening: Opening, slot: Slot, until: datetime, asked: Sequence[Wish]) -> int:
     for wish in asked:
         offer = WaitlistOffer.objects.create(
             entry=wish.entry,
             opening=opening,
             starts_at=slot.starts_at,
-            answer_until=opening.hold.held_until,
+            answer_until=until,
             offered_at=clock.now(),
         )
         offer.message = _write(offer, OFFER_MOVE if wish.moves else OFFER)

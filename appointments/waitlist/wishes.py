@@ -48,22 +48,26 @@ def join(
     What is left out means any. With `moving`, only times before that visit are wished for. A changed
     wish keeps its place. Raises Invalid, ByPhone, NotForYou, Ended, TooLate, NotFound for another's visit.
     """
-    today = clock.today()
+    first_day = max(first_day or clock.today(), clock.today())
+    last_day = _last_day(last_day, moving)
+    _check_when(visit_type, first_day, last_day, from_time, until_time)
+    _check_what(patient, visit_type, provider, location)
+    if moving:
+        _check_moves(patient, visit_type, moving, by_staff=channel == Channel.STAFF)
     wish = {
         "provider": provider,
         "location": location,
         "moving": moving,
-        "first_day": max(first_day or today, today),
-        "last_day": _last_day(last_day, moving),
+        "first_day": first_day,
+        "last_day": last_day,
         "weekdays": _weekdays(weekdays),
         "from_time": from_time,
         "until_time": until_time,
+        "channel": channel,
     }
-    _check_when(visit_type, wish["first_day"], wish["last_day"], from_time, until_time)
-    _check_what(patient, visit_type, provider, location)
-    if moving:
-        _check_moves(patient, visit_type, moving, by_staff=channel == Channel.STAFF)
-    return _keep(patient, visit_type, {**wish, "channel": channel, "note": note[:200]})
+    if note or channel == Channel.STAFF:  # else what the desk wrote stays
+        wish["note"] = note[:200]
+    return _keep(patient, visit_type, wish)
 
 
 def withdraw(*, entry: WaitlistEntry, channel: str, actor: Account | None = None) -> WaitlistEntry:
@@ -119,7 +123,7 @@ def read(entries: Sequence[WaitlistEntry]) -> list[Wish]:
     busy = Appointment.objects.occupying().filter(
         patient__in={entry.patient_id for entry in entries}, ends_at__gt=clock.now()
     )
-    of_patient: dict[int, list[Appointment]] = {}
+    of_patient: dict[UUID | None, list[Appointment]] = {}
     for visit in busy.with_details().order_by("starts_at"):
         of_patient.setdefault(visit.patient_id, []).append(visit)
     lineages = _lineages(entry.moving_id for entry in entries)
