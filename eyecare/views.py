@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from appointments import waitlist
 from appointments.models import Appointment
 from billing import services as billing
 from eyecare import clock
@@ -63,8 +64,10 @@ def _at_home(request: PatientRequest) -> HttpResponse:
 def _what_is_next(patient: Patient) -> dict[str, object]:
     upcoming = list(Appointment.objects.for_patient(patient).upcoming().with_details()[:3])
     orders = Order.objects.for_patient(patient).open().select_related("location").prefetch_related("changes")
+    offers = waitlist.offers_for(patient)
     return {
         "tab": "home",
+        "offers": [(offer, waitlist.visit_that_moves(offer.entry)) for offer in offers],
         "greeting": _greeting(),
         "visit": upcoming[0] if upcoming else None,
         "later_visits": upcoming[1:],

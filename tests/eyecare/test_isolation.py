@@ -7,6 +7,7 @@ anybody may open it.
 import json
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from django.contrib.admindocs.views import simplify_regex
@@ -15,8 +16,10 @@ from django.forms.models import model_to_dict
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from appointments.models import Appointment, Opening, WaitlistEntry, WaitlistOffer
 from billing.models import Statement, StatementRun
 from chatbot.models import ChatMessage, Conversation
+from eyecare import clock
 from patients.models import Account, Patient
 from payments.models import Checkout
 from tests import factories
@@ -34,6 +37,7 @@ PUBLIC = {
     "/webhooks/stripe/": "signed by Stripe",
     "/webhooks/twilio/": "signed by Twilio",
     "/webhooks/twilio/status/": "signed by Twilio",
+    "/appointments/calendar/<str:token>.ics": "calendar programs cannot sign in; the link is the secret",
     "/api/v1/schema/": "describes the API",
     "/api/v1/docs/": "describes the API",
 }
@@ -43,6 +47,11 @@ ELSEWHERE = ("/admin/", "/account/", "/static/")
 BENS = {
     "/appointments/": "appointment",
     "/api/v1/appointments/": "appointment",
+    "/appointments/waitlist/": "entry",
+    "/appointments/waitlist/offers/": "offer",
+    "/api/v1/holds/": "hold",
+    "/api/v1/waitlist/": "entry",
+    "/api/v1/waitlist-offers/": "offer",
     "/orders/": "order",
     "/api/v1/orders/": "order",
     "/dues/statements/": "statement",
@@ -54,7 +63,13 @@ BENS = {
 }
 """Which of Ben's rows fills the parameter of a route, by the longest prefix that fits."""
 
-NO_ROW = {"slug": "exam", "key": "not-a-slot", "number": "+12125550111", "format": "json"}
+NO_ROW = {
+    "slug": "exam",
+    "key": "not-a-slot",
+    "token": "not-a-token",
+    "number": "+12125550111",
+    "format": "json",
+}
 """Parameters that name nobody's row."""
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -90,8 +105,18 @@ def bens_rows(ben: Patient, exam: object, okafor: object) -> dict[str, Model]:
     """One row of every kind that a route can speak of, all Ben's."""
     conversation = factories.ConversationFactory(patient=ben, account=ben.account)
     run = StatementRun.objects.create(as_of="2026-03-01", minimum_cents=500)
+    visit = factories.AppointmentFactory(patient=ben, visit_type=exam, provider=okafor)
     return {
-        "appointment": factories.AppointmentFactory(patient=ben, visit_type=exam, provider=okafor),
+        "appointment": visit,
+        "hold": factories.AppointmentFactory(
+            patient=ben,
+            visit_type=exam,
+            provider=okafor,
+            starts_at=visit.starts_at + timedelta(hours=2),
+            state="held",
+            held_until=clock.now() + timedelta(minutes=10),
+        ),
+        **_on_the_waitlist(visit),
         "order": factories.OrderFactory(patient=ben),
         "statement": Statement.objects.create(
             run=run, payer=ben, number="S-1", as_of="2026-03-01", state=Statement.State.SENT, pdf=b"%PDF-1.7"
@@ -105,6 +130,33 @@ def bens_rows(ben: Patient, exam: object, okafor: object) -> dict[str, Model]:
             text="Hi",
         ),
     }
+
+
+def _on_the_waitlist(visit: Appointment) -> dict[str, Model]:
+    """Return a wish of the visit's patient, and a time that came free and is offered to them."""
+    entry = WaitlistEntry.objects.create(
+        patient=visit.patient, visit_type=visit.visit_type, first_day=clock.today()
+    )
+    freed = factories.AppointmentFactory(
+        visit_type=visit.visit_type,
+        provider=visit.provider,
+        starts_at=visit.starts_at + timedelta(hours=4),
+        state="cancelled",
+    )
+    opening = Opening.objects.create(
+        freed_by=freed,
+        provider=freed.provider,
+        location=freed.location,
+        busy_from=freed.busy_from,
+        busy_until=freed.busy_until,
+    )
+    offer = WaitlistOffer.objects.create(
+        entry=entry,
+        opening=opening,
+        starts_at=freed.starts_at,
+        answer_until=clock.now() + timedelta(minutes=30),
+    )
+    return {"entry": entry, "offer": offer}
 
 
 def fill(route: str, rows: dict[str, Model]) -> str:

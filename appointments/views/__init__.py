@@ -1,0 +1,1 @@
+"""The diary's pages for patients: see, book, move, cancel, wait for an earlier time, subscribe."""
