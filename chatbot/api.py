@@ -41,11 +41,17 @@ class SourceSerializer(serializers.Serializer[Any]):
     quote = serializers.CharField(allow_blank=True)
 
 
+class LinkSerializer(serializers.Serializer[Any]):
+    url = serializers.CharField()
+    words = serializers.CharField()
+
+
 class CardSerializer(serializers.Serializer[Any]):
     title = serializers.CharField()
     lines = serializers.ListField(child=serializers.CharField())
     url = serializers.CharField(allow_blank=True)
     link = serializers.CharField(allow_blank=True)
+    more = LinkSerializer(many=True, required=False)
 
 
 class ChatMessageSerializer(serializers.ModelSerializer[ChatMessage]):

@@ -36,3 +36,4 @@ class Draft:
         self.cards += reply.cards
         self.sources += reply.sources
         self.effects += reply.effects
+        self.handoff = self.handoff or reply.handoff

@@ -141,7 +141,12 @@ class Filling:
         self.task.empty(argument.name)
 
     def _ask_after(self, refusal: Refusal, argument: ToolArgument) -> Asking:
-        """Ask again in the words of the refusal, with its alternatives or the usual choices."""
+        """Ask again in the words of the refusal, with its alternatives or the usual choices.
+
+        Where only a person can help, no choice does: the refusal is raised again.
+        """
+        if isinstance(refusal, self.tool.needs_person):
+            raise refusal
         self._empty(argument)
         kind = argument.kind()
         if refusal.alternatives:

@@ -6,6 +6,8 @@ from django.urls import reverse
 
 from chatbot import delivery
 from chatbot.models import ChatMessage, Conversation, Handoff
+from chatbot.stack import Stack
+from chatbot.work import let_go_of_all
 from eyecare import clock
 from eyecare.errors import Refusal
 from messaging import services as messaging
@@ -91,6 +93,7 @@ def reply(*, conversation: Conversation, account: Account, text: str) -> ChatMes
 @transaction.atomic
 def end(*, conversation: Conversation) -> Conversation:
     """Give a conversation back to the assistant, which starts afresh and knows nothing open."""
+    let_go_of_all(Stack.from_json(conversation.state))
     Handoff.objects.filter(conversation=conversation, ended_at=None).update(ended_at=clock.now())
     Conversation.objects.filter(pk=conversation.pk).exclude(status=Conversation.Status.CLOSED).update(
         status=Conversation.Status.ASSISTANT, taken_by=None, is_urgent=False, state={}

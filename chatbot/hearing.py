@@ -34,6 +34,9 @@ class Hearing:
         if command := self._plain():
             self.engine = ""
             return [command]
+        if named := rules.in_so_many_words(self._prompt, registry.outlines(), registry.unmistakable()):
+            self.engine = ""
+            return named
         understood = engines.understand(self._prompt, registry.outlines(), engine=self.engine)
         self.engine = understood.engine
         return list(self._without_hasty_yes(understood.commands))
@@ -42,6 +45,11 @@ class Hearing:
     def asked_at(self) -> datetime | None:
         """Return when the assistant asked what is open now, None when nothing is."""
         return self.last_reply.created_at if self.last_reply and (self._question or self._offered) else None
+
+    @property
+    def awaits_yes_or_no(self) -> bool:
+        """Say whether the open question is one that a yes or a no answers."""
+        return bool(self.suggested) or self._question == stack.CONFIRMATION
 
     @property
     def agrees_plainly(self) -> bool:

@@ -5,7 +5,7 @@ Strict on purpose: "yes but later" is no plain yes, and whatever is not plain go
 
 import re
 from collections.abc import Sequence
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 
 from chatbot.when.words import bare, listed, plain
 
@@ -77,14 +77,6 @@ _EITHER = re.compile(
 
 _ONE_AFTER_A_WORD = re.compile(r"(?<!number)(?<!option)(?<!choice)(?<=[\w]) ones?\b", re.IGNORECASE)
 """The "one" of "the second one", which is no number."""
-
-
-class ReminderReply(IntEnum):
-    """The three answers that a reminder offers."""
-
-    CONFIRM = 1
-    CANCEL = 2
-    RESCHEDULE = 3
 
 
 class Courtesy(StrEnum):
@@ -192,14 +184,25 @@ def is_ordinal(text: str) -> bool:
     return len(said) == 1 and said[0].strip(".,!") in _SPELLED_ORDINALS
 
 
-def reminder_reply(text: str) -> ReminderReply | None:
-    """Return what a patient answers to a reminder; a plain yes or a thumbs-up confirms."""
+def digit(text: str) -> int | None:
+    """Return the bare 1, 2 or 3 that a message is, the answer to "reply 1, 2 or 3"."""
     word = re.sub(r"\b(?:reply|option|number|please|pls|thanks|press)\b|[^\w\s]", " ", plain(text)).strip()
-    if word in {"1", "2", "3"}:
-        return ReminderReply(int(word))
-    if word in {"reschedule", "move it", "move", "change", "change it", "reprogramar", "cambiar"}:
-        return ReminderReply.RESCHEDULE
-    return ReminderReply.CONFIRM if yes_or_no(text) else None
+    return int(word) if word in {"1", "2", "3"} else None
+
+
+_POLITE_FIRST = re.compile(
+    r"^(?:(?:hi|hello|hey|hola|oh|oh no|ok|okay|sorry|so sorry|im sorry|unfortunately|im afraid|"
+    r"thanks|thank you|lo siento|gracias|good (?:morning|afternoon|evening))\s+)+"
+)
+_POLITE_LAST = re.compile(
+    r"(?:\s+(?:thanks|thank you|thx|ty|so much|sorry|please|pls|gracias|por favor|again|unfortunately))+$"
+)
+
+
+def without_manners(text: str) -> str:
+    """Return the words of a message: small, without signs, and without what is only polite around them."""
+    said, _ = _without_signs(text)
+    return _POLITE_LAST.sub("", _POLITE_FIRST.sub("", said))
 
 
 _GREETING = re.compile(

@@ -1,34 +1,79 @@
-"""A bare 1, 2 or 3 (or a plain yes) that answers the reminder the practice sent last."""
+"""What answers the message that the practice sent last: a bare 1, 2 or 3, or words that mean one."""
 
-from datetime import datetime
+from collections.abc import Mapping
 
-from chatbot import plain
+from chatbot import identity, plain
 from chatbot.arguments import ToolContext
+from chatbot.hearing import Hearing
 from chatbot.models import Conversation
-from chatbot.tools import Reply, registry
+from chatbot.tools import QuickReply, Reply, registry
 from messaging import services as messaging
+from messaging.models import Message
 from patients import services as patients
 
 ANSWERABLE_HOURS = 96
 
 
-def answered(
-    conversation: Conversation, text: str, context: ToolContext, asked_at: datetime | None
-) -> Reply | None:
+def answered(heard: Hearing, context: ToolContext) -> Reply | None:
     """Return what the app that sent the message makes of the answer; None when it answers nothing.
 
-    `asked_at` is when the assistant asked what is open now, if anything is: a digit under a list
-    that came after the message belongs to the list. May raise a Refusal.
+    A digit under a list that came after the message belongs to the list, and a yes or a no to the
+    question that the assistant has asked. May raise a Refusal.
     """
-    digit = plain.reminder_reply(text) if conversation.channel == Conversation.Channel.SMS else None
-    if digit is None:
+    sent = _last_sent(heard.conversation)
+    if sent is None or sent.patient is None or _was_asked_since(sent, heard):
+        return None
+    answer = registry.quick_reply(sent.kind)
+    number = _number(answer, heard) if answer else None
+    if answer is None or number is None:
+        return None
+    _speak_of(heard.conversation, sent)
+    return answer.function(sent.patient, sent, number, context)
+
+
+def spoken_of(heard: Hearing) -> Mapping[str, str]:
+    """Return what the message that came last is about, for whatever is said next; nothing otherwise."""
+    sent = _last_sent(heard.conversation)
+    answer = registry.quick_reply(sent.kind) if sent else None
+    if sent is None or not (answer and answer.about) or _was_replied_since(sent, heard):
+        return {}
+    if heard.conversation.patient is None:
+        _speak_of(heard.conversation, sent)
+    return {answer.about: sent.subject_id} if heard.conversation.patient == sent.patient else {}
+
+
+def _last_sent(conversation: Conversation) -> Message | None:
+    if conversation.channel != Conversation.Channel.SMS:
         return None
     kinds = registry.answerable_kinds  # a receipt that came after the reminder asked nothing
     sent = messaging.last_message_to(conversation.phone, within_hours=ANSWERABLE_HOURS, kinds=kinds)
-    answer = registry.quick_reply(sent.kind) if sent else None
-    if sent is None or answer is None or sent.patient not in patients.with_phone(conversation.phone):
+    return sent if sent and sent.patient in patients.with_phone(conversation.phone) else None
+
+
+def _was_asked_since(sent: Message, heard: Hearing) -> bool:
+    return heard.asked_at is not None and heard.asked_at > (sent.claimed_at or sent.created_at)
+
+
+def _was_replied_since(sent: Message, heard: Hearing) -> bool:
+    last = heard.last_reply
+    return last is not None and last.created_at > (sent.claimed_at or sent.created_at)
+
+
+def _number(answer: QuickReply, heard: Hearing) -> int | None:
+    """Return the digit that was written or meant; words answer an open yes-or-no question first."""
+    if digit := plain.digit(heard.message):
+        return digit
+    if heard.awaits_yes_or_no:
         return None
-    if asked_at and asked_at > (sent.claimed_at or sent.created_at):
-        return None
-    conversation.patient = sent.patient
-    return answer(sent.patient, sent, int(digit), context)
+    said = plain.without_manners(heard.message)
+    for number, words in answer.said.items():
+        if words.fullmatch(said):
+            return number
+    agrees = plain.yes_or_no(heard.message)
+    return None if agrees is None else (answer.yes if agrees else answer.no) or None
+
+
+def _speak_of(conversation: Conversation, sent: Message) -> None:
+    """Go over to the person that the message was for; what was checked for another counts no more."""
+    if sent.patient and conversation.patient != sent.patient:
+        identity.choose(conversation, str(sent.patient.pk))

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chatbot import keywords, spans, triage, when
 from chatbot.commands import Command, ToolOutline
@@ -51,6 +51,31 @@ def understand(
 ) -> list[Command]:
     """Return commands of the same closed list as the model's, with spans of the normalised message."""
     return Reading.of(turn, tools, classify).commands()[:COMMAND_LIMIT]
+
+
+def in_so_many_words(
+    turn: Turn, tools: Sequence[ToolOutline], unmistakable: Mapping[str, re.Pattern[str]]
+) -> list[Command]:
+    """Return the tasks whose own unmistakable words stand in the message, and what it asks for besides.
+
+    For tasks that no model was trained on. Nothing when there are none, or when the message speaks
+    of an emergency.
+    """
+    reading = Reading.of(turn, tools)
+    found: dict[str, dict[str, str]] = {}
+    rest = []
+    for start, end in _pieces(reading.message):
+        piece = reading.message[start:end]
+        named = next((name for name, words in unmistakable.items() if words.search(keys(piece))), "")
+        if named:
+            found.setdefault(named, reading.details(reading.message, named))
+        else:
+            rest.append(piece)
+    if not found or triage.by_default().check(reading.message):
+        return []
+    others = Reading.of(replace(turn, message=". ".join(rest)), tools).requested() if rest else []
+    told = [Command(name, details) for name, details in found.items()]
+    return [*(other for other in others if other.name not in found), *told][-COMMAND_LIMIT:]
 
 
 def plainly(turn: Turn) -> Command | None:
@@ -125,6 +150,10 @@ class Reading:
         if name == "set":
             return self._details(self.message, self.allowed.get(self.turn.task, ()))
         return self._command(_Request(name, self.message)).arguments if self.allowed.get(name) else {}
+
+    def details(self, text: str, name: str) -> dict[str, str]:
+        """Return the arguments that a text gives for a task, each exactly as it stands there."""
+        return self._details(text, self.allowed.get(name, ()))
 
     def _is_change(self, command: Command) -> bool:
         """Say whether a yes, a no, a stop or a wish for others only introduces what is wanted instead."""

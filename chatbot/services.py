@@ -20,6 +20,7 @@ from chatbot.stack import Stack
 from chatbot.tools import Effect, registry
 from chatbot.triage import Sign, Triage, default_flags
 from chatbot.turns import Turn
+from chatbot.work import let_go_of_all
 from eyecare import clock
 from eyecare.errors import Invalid, NotFound, Refusal
 from patients import services as patients
@@ -102,6 +103,8 @@ def text_conversation(phone: str) -> Conversation:
 def end_text_conversation(phone: str) -> None:
     """Close what is open with this phone; its next text begins a new conversation."""
     texts = Conversation.objects.filter(channel=Conversation.Channel.SMS, phone=phone)
+    for conversation in texts.exclude(status=Conversation.Status.CLOSED):
+        let_go_of_all(Stack.from_json(conversation.state))
     texts.update(status=Conversation.Status.CLOSED, state={})
 
 

@@ -24,7 +24,7 @@ class Task:
     `said` are words not read yet, `filled` the keys of values (see `Argument.dump`), `words` what
     the patient said for them; `question` is what was `asked` last, `seen` every choice offered for
     it. `pending` names the action that was read back: the same action keeps the same name, however
-    often it is tried.
+    often it is tried. `kept` is the key of what is kept for the patient while that is open.
     """
 
     tool: str
@@ -36,6 +36,7 @@ class Task:
     seen: list[Choice] = field(default_factory=list)
     question: str = ""
     pending: str = ""
+    kept: str = ""
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
@@ -60,14 +61,14 @@ class Task:
         self.asked, self.question, self.offered = argument, question.text, list(question.choices)
         self.seen += [choice for choice in question.choices if choice not in self.seen]
 
-    def read_back(self, question: str, choices: list[Choice]) -> None:
+    def read_back(self, question: str, choices: list[Choice], kept: str = "") -> None:
         """Ask for a yes to exactly this; an action that was read back before keeps its name."""
         if self.asked != CONFIRMATION or question != self.question:
             self.pending = secrets.token_hex(8)
-        self.asked, self.question, self.offered = CONFIRMATION, question, list(choices)
+        self.asked, self.question, self.offered, self.kept = CONFIRMATION, question, list(choices), kept
 
     def unask(self) -> None:
-        self.asked, self.question, self.offered, self.pending = "", "", [], ""
+        self.asked, self.question, self.offered, self.pending, self.kept = "", "", [], "", ""
 
 
 @dataclass
@@ -103,6 +104,11 @@ class Stack:
     @property
     def top(self) -> Task | None:
         return self.tasks[-1] if self.tasks else None
+
+    @property
+    def kept(self) -> dict[str, str]:
+        """Return the keys of what is kept for the patient, each with the tool that knows of it."""
+        return {task.kept: task.tool for task in self.tasks if task.kept}
 
     @property
     def open_question(self) -> str:

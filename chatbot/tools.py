@@ -1,13 +1,14 @@
 """What the assistant can do: functions that the apps register in their `chat_tools.py`."""
 
 import inspect
+import re
 import string
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias, TypeVar
 
 from django.utils import timezone
 
@@ -23,6 +24,7 @@ from chatbot.arguments import (
     Words,
 )
 from chatbot.commands import ArgumentOutline, ToolOutline
+from eyecare.errors import Refusal
 from messaging.models import Message
 from patients.models import Patient
 
@@ -31,6 +33,8 @@ __all__ = [
     "Card",
     "Choice",
     "Effect",
+    "Kept",
+    "Link",
     "Misunderstood",
     "NotFoundYet",
     "Options",
@@ -56,6 +60,14 @@ class Effect:
 
 
 @dataclass(frozen=True)
+class Link:
+    """Another way on from a card."""
+
+    url: str
+    words: str
+
+
+@dataclass(frozen=True)
 class Card:
     """A fact sheet under a reply: an appointment, an order. By text message only the reply is sent."""
 
@@ -64,6 +76,16 @@ class Card:
     url: str = ""
     link: str = ""
     """What the link says."""
+
+    more: tuple[Link, ...] = ()
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is kept for a patient who has not said yes yet: the key of it, and a sentence that says so."""
+
+    key: str
+    sentence: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,6 +113,11 @@ class Reply:
     sources: tuple[Source, ...] = ()
     start: Start | None = None
     alternatives: tuple[Any, ...] = ()
+    about: Mapping[str, str] = field(default_factory=dict)
+    """What was spoken of, by the arguments that would name it: the next task is about it too."""
+
+    handoff: str = ""
+    """Why a person has to see this; empty when nobody has to."""
 
     @classmethod
     def done(cls, text: str, *, effect: Effect | None = None, **more: Any) -> Self:
@@ -101,9 +128,9 @@ class Reply:
         return cls._of("say", text, **more)
 
     @classmethod
-    def refuse(cls, sentence: str, alternatives: Sequence[Any] = ()) -> Self:
+    def refuse(cls, sentence: str, alternatives: Sequence[Any] = (), **more: Any) -> Self:
         """Return a no with the nearest things that are possible; they are offered as choices."""
-        return cls._of("refuse", sentence, alternatives=alternatives)
+        return cls._of("refuse", sentence, alternatives=alternatives, **more)
 
     @classmethod
     def _of(
@@ -117,6 +144,8 @@ class Reply:
         sources: Sequence[Source] = (),
         start: Start | None = None,
         alternatives: Sequence[Any] = (),
+        about: Mapping[str, str] | None = None,
+        handoff: str = "",
     ) -> Self:
         return cls(
             text,
@@ -127,6 +156,8 @@ class Reply:
             tuple(sources),
             start,
             tuple(alternatives),
+            dict(about or {}),
+            handoff,
         )
 
 
@@ -153,6 +184,12 @@ class Tool:
     takes_context: bool = False
     label: str = ""
     examples: tuple[str, ...] = ()
+    keep: "Keep | None" = None
+    let_go: "LetGo | None" = None
+    only_if: "OnlyIf | None" = None
+    needs_person: tuple[type[Refusal], ...] = ()
+    words: re.Pattern[str] | None = None
+    is_in_menu: bool = True
 
     @property
     def asks_first(self) -> bool:
@@ -182,6 +219,11 @@ class Tool:
         return self.function(patient, **values, **injected)
 
 
+Keep: TypeAlias = Callable[..., Kept]
+LetGo: TypeAlias = Callable[[str], None]
+OnlyIf: TypeAlias = Callable[[Patient | None], None]
+
+
 class _Wording(string.Formatter):
     """Formats moments on the practice's wall clock, whatever zone they come in."""
 
@@ -191,7 +233,15 @@ class _Wording(string.Formatter):
         return super().format_field(value, format_spec)
 
 
-QuickReply: TypeAlias = Callable[[Patient, Message, int, ToolContext], Reply]
+@dataclass(frozen=True)
+class QuickReply:
+    """What answers an outgoing message of one kind, and which words stand for which digit of it."""
+
+    function: Callable[[Patient, Message, int, ToolContext], Reply]
+    yes: int = 1
+    no: int = 0
+    said: Mapping[int, re.Pattern[str]] = field(default_factory=dict)
+    about: str = ""
 
 
 @dataclass
@@ -216,6 +266,10 @@ class Registry:
     def open_to(self, patient: Patient | None) -> list[Tool]:
         """Return what this person may do; a visitor who is not signed in may do little."""
         return [tool for tool in self._tools.values() if patient or tool.is_for_anyone]
+
+    def unmistakable(self) -> dict[str, re.Pattern[str]]:
+        """Return the words that open a task without asking any engine, by the task's name."""
+        return {tool.name: tool.words for tool in self._tools.values() if tool.words}
 
     def outlines(self) -> tuple[ToolOutline, ...]:
         return tuple(tool.outline for tool in self._tools.values())
@@ -244,6 +298,12 @@ def tool(
     private: bool = False,
     label: str = "",
     examples: Sequence[str] = (),
+    keep: Keep | None = None,
+    let_go: LetGo | None = None,
+    only_if: OnlyIf | None = None,
+    needs_person: Sequence[type[Refusal]] = (),
+    words: str = "",
+    menu: bool = True,
 ) -> Callable[[Function], Function]:
     """Register a function as something that the assistant can do.
 
@@ -254,20 +314,51 @@ def tool(
     never asked for. `confirm` is the question that is read back before a write, with the values in
     braces (moments are shown in practice time), or a function of the values. `private` asks for the
     date of birth first by text message. `label` names the task in menus.
+
+    `keep` is called with the patient, the values and `context` just before the action is read back
+    and puts it aside for the patient; what it raises is answered at once. `let_go` is called with
+    the key of what was kept when the patient does not take it; it must bear being called for what
+    was taken after all. `only_if` raises what speaks against this patient's doing it at all, before
+    anything is asked. After a refusal of `needs_person` the task is closed and a person offered.
+    `words` is a pattern of unmistakable words (as `keywords.keys` writes them) that open the task
+    without asking any engine. `menu=False` leaves it out of what the assistant says it can do.
     """
 
     def register(function: Function) -> Function:
-        registry.add(_tool(function, confirm, private, label, tuple(examples)))
+        signature = _tool(function, confirm, private, label, tuple(examples))
+        registry.add(
+            replace(
+                signature,
+                keep=keep,
+                let_go=let_go,
+                only_if=only_if,
+                needs_person=tuple(needs_person),
+                words=re.compile(words) if words else None,
+                is_in_menu=menu,
+            )
+        )
         return function
 
     return register
 
 
-def quick_replies(kind: str) -> Callable[[QuickReply], QuickReply]:
-    """Register the answer to a bare 1, 2 or 3 that follows an outgoing message of this kind."""
+Answer = TypeVar("Answer", bound=Callable[[Patient, Message, int, ToolContext], Reply])
 
-    def register(function: QuickReply) -> QuickReply:
-        registry.add_quick_reply(kind, function)
+
+def quick_replies(
+    kind: str, *, yes: int = 1, no: int = 0, said: Mapping[int, str] | None = None, about: str = ""
+) -> Callable[[Answer], Answer]:
+    """Register the answer to a bare 1, 2 or 3 that follows an outgoing message of this kind.
+
+    A plain yes and a plain no stand for the digits `yes` and `no`, 0 for none; `said` gives further
+    words the number that the function is called with: patterns that fit the whole message but for its
+    manners (see `plain.without_manners`). `about` names the
+    argument whose key is the message's subject: what is said next is about it.
+    """
+    patterns = {digit: re.compile(words) for digit, words in (said or {}).items()}
+
+    def register(function: Answer) -> Answer:
+        registry.add_quick_reply(kind, QuickReply(function, yes, no, patterns, about))
         return function
 
     return register

@@ -14,14 +14,12 @@ from chatbot.stack import Stack, Task
 from chatbot.tools import Tool, registry
 from chatbot.triage import Sign
 from chatbot.when import NotUnderstood
-from chatbot.work import YES_OR_NO, Work
+from chatbot.work import HANDOFF, YES_OR_NO, Work
 from eyecare.errors import Refusal
 
 MISSES_BEFORE_MENU = 2
 MISSES_BEFORE_PERSON = 4
 """Turns in a row that were not understood."""
-
-HANDOFF = "handoff"
 
 
 @dataclass
@@ -47,6 +45,7 @@ class Turn:
         """Return the reply; None when a person has the conversation and nothing must be said."""
         if self.sign:
             self._warn(self.sign)
+            self.work.let_go()
             return self.draft
         if self.conversation.status == Conversation.Status.STAFF:
             return None
@@ -56,6 +55,7 @@ class Turn:
             self.draft.engine = self.heard.engine
         self.stack.misses = self.stack.misses if self.is_missed else 0
         self._leave_one_question()
+        self.work.let_go()
         return self.draft
 
     def _warn(self, sign: Sign) -> None:
@@ -76,6 +76,7 @@ class Turn:
             return False
         if self.conversation.channel == Conversation.Channel.SMS:
             identity.choose(self.conversation, str(other.pk))
+            self.work.let_go(all_of_it=True)
             return False
         self.draft.say(sayings.other_record(patient.first_name, other.first_name))
         return True
@@ -99,14 +100,14 @@ class Turn:
 
     def _answers_a_reminder(self) -> bool:
         try:
-            reply = reminders.answered(
-                self.conversation, self.message, self.work.context(), self.heard.asked_at
-            )
+            reply = reminders.answered(self.heard, self.work.context())
         except Refusal as refusal:
             self.draft.say(refusal.sentence)
             return True
         if reply:
             self.work.take_over(reply)
+        else:
+            self.stack.touched |= reminders.spoken_of(self.heard)
         return reply is not None
 
     # What the commands do
@@ -120,9 +121,21 @@ class Turn:
                 _FOLLOWED[command.name](self, command)
 
     def _start(self, tool: Tool, command: Command) -> None:
+        top, chosen = self.stack.top, self.heard.picked(self.message)
+        if top and chosen in top.offered and chosen.key == tool.name:
+            self._start_instead(tool, top)
+            return
         touched = {name: key for name, key in self.stack.touched.items() if tool.argument(name)}
         is_open = any(task.tool == tool.name for task in self.stack.tasks)
         self.work.open(Task(tool.name, dict(command.arguments), {} if is_open else touched))
+
+    def _start_instead(self, tool: Tool, task: Task) -> None:
+        """Go over to the task that was offered as a way out, with what this one was told."""
+        filled = {name: key for name, key in task.filled.items() if tool.argument(name)}
+        said = {name: words for name, words in task.words.items() if words and tool.argument(name)}
+        self.stack.close(task, finished=False)
+        rest = {name: words for name, words in said.items() if name not in filled}
+        self.work.open(Task(tool.name, rest, filled, said))
 
     def _set(self, command: Command) -> None:
         """Give the words to the nearest open task that has such arguments."""
@@ -266,7 +279,8 @@ class Turn:
     def _can_do(self) -> list[Choice]:
         is_text = self.conversation.channel == Conversation.Channel.SMS  # whose phone it is, is asked later
         tools = registry.tools().values() if is_text else registry.open_to(self.conversation.patient)
-        return [Choice(tool.label, tool.name) for tool in sorted(tools, key=lambda tool: not tool.asks_first)]
+        listed = sorted(filter(lambda tool: tool.is_in_menu, tools), key=lambda tool: not tool.asks_first)
+        return [Choice(tool.label, tool.name) for tool in listed]
 
     def _miss(self, command: Command) -> None:
         """Try the message as the answer to what was asked; else say so, and after a while offer a way out."""

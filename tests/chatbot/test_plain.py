@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatbot.plain import Courtesy, ReminderReply, courtesy, picked, reminder_reply, yes_or_no
+from chatbot.plain import Courtesy, courtesy, digit, picked, without_manners, yes_or_no
 
 TIMES = (
     "Tuesday, March 10 at 9:00 AM",
@@ -105,18 +105,25 @@ def test_nothing_is_picked_when_nothing_was_offered() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "reply"),
+    ("text", "number"),
     [
-        ("1", ReminderReply.CONFIRM), ("1.", ReminderReply.CONFIRM), ("Yes", ReminderReply.CONFIRM),
-        ("👍", ReminderReply.CONFIRM),
-        ("2", ReminderReply.CANCEL), ("reply 3", ReminderReply.RESCHEDULE),
-        ("three", ReminderReply.RESCHEDULE),
-        ("reschedule please", ReminderReply.RESCHEDULE), ("no", None), ("12", None), ("1 or 2?", None),
-        ("yes at 3", None),
+        ("1", 1), ("1.", 1), ("2", 2), ("reply 3", 3), ("three", 3), ("12", None), ("1 or 2?", None),
+        ("yes", None),
     ],
 )  # fmt: skip
-def test_a_reminder_is_answered_by_number_or_by_a_plain_yes(text: str, reply: ReminderReply | None) -> None:
-    assert reminder_reply(text) is reply
+def test_a_bare_digit_answers_a_message_that_offered_three(text: str, number: int | None) -> None:
+    assert digit(text) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("Sorry, can't make it!", "cant make it"), ("ok thanks, see you then 👍", "see you then"),
+        ("Hi! need another time please", "need another time"), ("thanks", "thanks"),
+    ],
+)  # fmt: skip
+def test_what_is_only_polite_is_left_out_around_an_answer(text: str, left: str) -> None:
+    assert without_manners(text) == left
 
 
 @pytest.mark.parametrize(
