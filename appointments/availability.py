@@ -1,24 +1,38 @@
 """When a visit can take place: hours and exceptions, less what is busy. Pure calculation, no database.
 
-Wall-clock rules become instants day by day and everything after that is in UTC, so both days on
-which the clocks change come out right. The grid starts where a provider's hours start and steps by
-15 or 30 minutes; both divide every change of the clocks, so it stays on the wall clock as well.
+Inside, time is whole seconds since 1970 in UTC. Wall-clock rules become such moments day by day, so
+both days on which the clocks change come out right. The grid starts where a provider's hours start and
+steps by 15 or 30 minutes; both divide every change of the clocks, so it stays on the wall clock as well.
 """
 
+import functools
 import heapq
-from bisect import bisect_right
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import itertools
+import math
+import zlib
+from array import array
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from operator import attrgetter
 from typing import Any, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
-from appointments.models import ScheduleException, VisitType, WeeklyHours
+from appointments.models import ScheduleException, UrgentBlock, VisitType, WeeklyHours
 from practice.models import Location, Provider
 
 LONG_VISIT = timedelta(minutes=30)
 """From this length on, visits start on the half hour: finer starts would leave holes nobody can use."""
+
+LONG_AGO, NEVER = -(2**62), 2**62
+
+Stretch = tuple[int, int]
+"""From one moment to another, in seconds since 1970; its end does not belong to it."""
+
+Rooms = Mapping[int, Mapping[int, Sequence[int]]]
+"""Which rooms and machines there are: kind, then location, then resources, all by id."""
 
 
 class Interval(NamedTuple):
@@ -35,28 +49,121 @@ class Place(NamedTuple):
     location: Location
 
 
-@dataclass(frozen=True)
-class Slot:
-    """A visit that could be booked; its times are on the practice's wall clock."""
+class Need(NamedTuple):
+    """What a visit takes of a provider's time, in seconds."""
 
-    provider: Provider
-    location: Location
-    starts_at: datetime
-    ends_at: datetime
+    length: int
+    before: int
+    after: int
+
+    @classmethod
+    def of(cls, visit_type: VisitType) -> "Need":
+        return cls(
+            visit_type.minutes * 60,
+            visit_type.buffer_before_minutes * 60,
+            visit_type.buffer_after_minutes * 60,
+        )
+
+    @property
+    def step(self) -> int:
+        return int(step_of(timedelta(seconds=self.length)).total_seconds())
+
+    def barred_by_visit(self, busy: Iterable[Stretch]) -> list[Stretch]:
+        """Return the starts from which this visit or its buffers would meet other visits' time.
+
+        Buffers guard against neighbours only; they may reach past the provider's hours.
+        """
+        ahead, behind = self.length + self.after - 1, self.before
+        return [(start - ahead, end + behind) for start, end in busy]
+
+    def barred_by_rule(self, closed: Iterable[Stretch]) -> list[Stretch]:
+        """Return the starts from which this visit would reach into time that is closed to it."""
+        ahead = self.length - 1
+        return [(start - ahead, end) for start, end in closed]
+
+
+@dataclass(frozen=True)
+class Column:
+    """What the slots of one provider at one place have in common; `starts` are all that are free."""
+
+    place: Place
+    zone: ZoneInfo
+    seconds: int
+    starts: Sequence[int] = field(default=(), compare=False, repr=False)
+    all_starts: Sequence[int] = field(default=(), compare=False, repr=False)
+    """Those of the provider's other places included."""
+    midnights: Sequence[int] = field(default=(), compare=False, repr=False)
+    _free: dict[int, int] = field(default_factory=dict, compare=False, repr=False)
+
+    def free_seconds(self, start: int) -> int:
+        """Return how much time the provider can still give to such visits on the day of this start."""
+        day = bisect_right(self.midnights, start)
+        if day not in self._free:
+            self._free[day] = covered(self._starts_of(day), self.seconds)
+        return self._free[day]
+
+    def _starts_of(self, day: int) -> Sequence[int]:
+        if not 0 < day < len(self.midnights):
+            return ()
+        first = bisect_left(self.all_starts, self.midnights[day - 1])
+        return self.all_starts[first : bisect_left(self.all_starts, self.midnights[day])]
+
+
+class Slot:
+    """A visit that could be booked; its times are on the practice's wall clock.
+
+    Light, because a search makes thousands: a moment, and a column for all that it shares.
+    """
+
+    __slots__ = ("column", "start")
+
+    def __init__(self, start: int, column: Column) -> None:
+        self.start, self.column = start, column
+
+    @property
+    def provider(self) -> Provider:
+        return self.column.place.provider
+
+    @property
+    def location(self) -> Location:
+        return self.column.place.location
+
+    @property
+    def end(self) -> int:
+        return self.start + self.column.seconds
+
+    @property
+    def starts_at(self) -> datetime:
+        return datetime.fromtimestamp(self.start, self.column.zone)
+
+    @property
+    def ends_at(self) -> datetime:
+        return datetime.fromtimestamp(self.end, self.column.zone)
 
     @property
     def key(self) -> str:
         """Return a short text that `services.slot_from_key` turns into the same slot."""
-        return f"{self.provider.pk}.{self.location.pk}.{self.interval.start:%Y%m%dT%H%M}"
+        return f"{self.provider.pk}.{self.location.pk}.{moment_of(self.start):%Y%m%dT%H%M}"
 
     @property
     def interval(self) -> Interval:
-        return Interval(self.starts_at.astimezone(UTC), self.ends_at.astimezone(UTC))
+        return Interval(moment_of(self.start), moment_of(self.end))
 
     def busy_for(self, visit_type: VisitType) -> Interval:
         """Return the provider's time that the visit takes, buffers included."""
         start, end = self.interval
         return Interval(start - visit_type.buffer_before, end + visit_type.buffer_after)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Slot):
+            return NotImplemented
+        return self.start == other.start and self.column == other.column
+
+    def __hash__(self) -> int:
+        return hash((self.start, self.column.place))
+
+    def __repr__(self) -> str:
+        return f"<Slot {self.key}>"
 
     def __str__(self) -> str:
         return f"{self:%A, %B %-d at %-I:%M %p} with {self.provider}"
@@ -95,112 +202,259 @@ class Around:
         return abs(start - self.moment)
 
 
-@dataclass(frozen=True)
-class Diary:
-    """What availability has to know of a run of days.
+class Kept(NamedTuple):
+    """Time kept for urgent visits, until it is released."""
 
-    `busy` is the time of each provider's appointments with their buffers, by provider id; `taken`
-    is when the patient is elsewhere in the practice. Both leave out an appointment that is moving.
+    start: int
+    end: int
+    released: int
+
+
+@dataclass(frozen=True)
+class Clinic:
+    """When one provider sees patients at one place; none of these lists overlaps itself."""
+
+    place: Place
+    hours: Sequence[Stretch]
+    closed: Sequence[Stretch]
+    kept: Sequence[Kept]
+
+    def kept_at(self, now: int) -> list[Stretch]:
+        return [(start, end) for start, end, released in self.kept if now < released]
+
+
+@dataclass(frozen=True)
+class Timetable:
+    """The rules for one kind of visit on a run of days: nothing in it depends on what is booked.
+
+    `weekly` and extra hours are of providers who do this visit, where it may take place; `performers`
+    and `locations` name those (None: not restricted). `blocks` is empty for an urgent kind of visit.
     """
 
     zone: ZoneInfo
+    days: Sequence[date]
     weekly: Sequence[WeeklyHours] = ()
     exceptions: Sequence[ScheduleException] = ()
-    busy: Mapping[int, Sequence[Interval]] = field(default_factory=dict)
-    taken: Sequence[Interval] = ()
+    blocks: Sequence[UrgentBlock] = ()
+    rooms: Rooms = field(default_factory=dict)
+    performers: frozenset[int] | None = None
+    locations: frozenset[int] | None = None
 
-    def hours(self, days: Sequence[date]) -> dict[Place, list[Interval]]:
-        """Return when each provider works at each place, extra hours included, exceptions not yet cut."""
-        found: dict[Place, list[Interval]] = defaultdict(list)
-        by_weekday = defaultdict(list)
-        for hours in self.weekly:
-            by_weekday[hours.weekday].append(hours)
-        for day in days:
-            for hours in by_weekday[day.weekday()]:
-                place = Place(hours.provider, hours.location)
-                found[place].append(between(day, hours.starts_at, hours.ends_at, self.zone))
-        for extra in self._exceptions(ScheduleException.Kind.EXTRA, days):
-            if extra.provider and extra.location:
-                found[Place(extra.provider, extra.location)].append(self._interval(extra))
-        return {place: merged(intervals) for place, intervals in found.items()}
+    @functools.cached_property
+    def midnights(self) -> list[int]:
+        """Return where each day begins, and where the last one ends."""
+        after = self.days[-1] + timedelta(days=1)
+        return [second_of(day, time.min, self.zone) for day in (*self.days, after)]
 
-    def closures(self, place: Place, days: Sequence[date]) -> list[Interval]:
-        """Return when exceptions close this provider at this place."""
-        return [
-            self._interval(closed)
-            for closed in self._exceptions(ScheduleException.Kind.CLOSED, days)
-            if closed.provider_id in (None, place.provider.pk)
-            and closed.location_id in (None, place.location.pk)
+    @functools.cached_property
+    def clinics(self) -> list[Clinic]:
+        """Return who sees patients where, by the provider's name."""
+        found = [
+            Clinic(place, merged(hours), merged(self._closed(place)), self._kept(place))
+            for place, hours in self._hours().items()
         ]
+        return sorted(found, key=lambda clinic: _standing(clinic.place))
 
-    def _exceptions(self, kind: str, days: Sequence[date]) -> Iterator[ScheduleException]:
-        first, last = days[0], days[-1]
-        return (change for change in self.exceptions if change.kind == kind and first <= change.date <= last)
+    @functools.cached_property
+    def weight(self) -> int:
+        """Return how much memory this takes, counted in stretches."""
+        return sum(len(clinic.hours) + len(clinic.closed) + len(clinic.kept) for clinic in self.clinics)
 
-    def _interval(self, change: ScheduleException) -> Interval:
-        if change.starts_at is None or change.ends_at is None:
-            return Interval(
-                instant(change.date, time.min, self.zone),
-                instant(change.date + timedelta(days=1), time.min, self.zone),
-            )
-        return between(change.date, change.starts_at, change.ends_at, self.zone)
+    def released_after(self, now: int) -> dict[int, int]:
+        """Return when the next time kept for urgent visits is released, by provider."""
+        found: dict[int, int] = {}
+        for clinic in self.clinics:
+            coming = (kept.released for kept in clinic.kept if kept.released > now)
+            provider = clinic.place.provider.pk
+            found[provider] = min([found.get(provider, NEVER), *coming])
+        return found
+
+    def clinic(self, place: Place) -> Clinic:
+        """Return the clinic there, one without hours when the provider never sees patients there."""
+        for clinic in self.clinics:
+            if clinic.place == place:
+                return clinic
+        return Clinic(place, [], merged(self._closed(place)), self._kept(place))
+
+    def _hours(self) -> dict[Place, list[Stretch]]:
+        """Return when each provider works at each place, extra hours included, closures not yet cut."""
+        found: dict[Place, list[Stretch]] = defaultdict(list)
+        for hours in self.weekly:
+            own = found[Place(hours.provider, hours.location)]
+            own += self._every_week(hours)
+        for change in self.exceptions:
+            if change.kind == ScheduleException.Kind.EXTRA and change.provider and change.location:
+                found[Place(change.provider, change.location)] += self.times_of(change)
+        return found
+
+    def _closed(self, place: Place) -> Iterator[Stretch]:
+        for change in self.exceptions:
+            if closes(change, place):
+                yield from self.times_of(change)
+
+    def _kept(self, place: Place) -> list[Kept]:
+        here = (place.provider.pk, place.location.pk)
+        found = [
+            Kept(start, end, start - block.released_hours_before * 3600)
+            for block in self.blocks
+            if (block.provider_id, block.location_id) == here
+            for start, end in self._every_week(block)
+        ]
+        return sorted(found)
+
+    def _every_week(self, rule: WeeklyHours | UrgentBlock) -> Iterator[Stretch]:
+        first = (rule.weekday - self.days[0].weekday()) % 7
+        for number in range(first, len(self.days), 7):
+            yield self._between(number, rule.starts_at, rule.ends_at)
+
+    def times_of(self, change: ScheduleException) -> Iterator[Stretch]:
+        """Yield when an exception is in force on these days."""
+        first, last = ((day - self.days[0]).days for day in (change.date, change.last_date or change.date))
+        for number in range(max(first, 0), min(last + 1, len(self.days))):
+            if change.starts_at is None or change.ends_at is None:
+                yield self.midnights[number], self.midnights[number + 1]
+            else:
+                yield self._between(number, change.starts_at, change.ends_at)
+
+    def _between(self, number: int, starts_at: time, ends_at: time) -> Stretch:
+        """Return a run of wall-clock time on one of the days."""
+        midnight, next_one = self.midnights[number], self.midnights[number + 1]
+        if next_one - midnight == DAY:  # the clocks do not change: no calendar is needed
+            return midnight + _since_midnight(starts_at), midnight + _since_midnight(ends_at)
+        day = self.days[number]
+        return second_of(day, starts_at, self.zone), second_of(day, ends_at, self.zone)
+
+
+DAY = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Diary:
+    """All that availability has to know: the rules, what is busy, and what time it is.
+
+    `busy` is the time of each provider's appointments with their buffers, by provider id, `used` the
+    same of each room and machine; `taken` is when the patient is elsewhere in the practice. All of it
+    leaves out an appointment that is moving and what is held for the patient.
+    """
+
+    timetable: Timetable
+    now: int = LONG_AGO
+    busy: Mapping[int, Sequence[Stretch]] = field(default_factory=dict)
+    used: Mapping[int, Sequence[Stretch]] = field(default_factory=dict)
+    taken: Sequence[Stretch] = ()
 
 
 def slots(
-    diary: Diary, visit_type: VisitType, days: Sequence[date], *, earliest: datetime, latest: datetime
-) -> Iterator[Slot]:
-    """Yield every possible visit on these consecutive days, earliest first.
+    diary: Diary, visit_type: VisitType, *, earliest: datetime | None = None, latest: datetime | None = None
+) -> list[Slot]:
+    """Return every possible visit, earliest first; `earliest` and `latest` bound the start, both included."""
+    return slots_of(columns(diary, visit_type), diary.taken, earliest=earliest, latest=latest)
 
-    `earliest` and `latest` bound the start, both included.
+
+def columns(diary: Diary, visit_type: VisitType, providers: Collection[int] | None = None) -> list[Column]:
+    """Return where and when such a visit is possible, whoever the patient is; with these providers only."""
+    need = Need.of(visit_type)
+    full = _Rooms(diary, need)
+    found: dict[int, list[tuple[Clinic, Sequence[int]]]] = defaultdict(list)
+    for clinic in diary.timetable.clinics:
+        if providers is not None and clinic.place.provider.pk not in providers:
+            continue
+        barred = _barred(clinic, diary, need) + full.barred_at(clinic.place.location.pk)
+        free = array("q", starts(clinic.hours, sorted(barred), need.length, need.step))
+        found[clinic.place.provider.pk].append((clinic, free))
+    return [column for own in found.values() for column in _columns_of(own, diary.timetable, need)]
+
+
+def _columns_of(
+    own: Sequence[tuple[Clinic, Sequence[int]]], timetable: Timetable, need: Need
+) -> Iterator[Column]:
+    everywhere = own[0][1] if len(own) == 1 else sorted({start for _, free in own for start in free})
+    for clinic, free in own:
+        yield Column(clinic.place, timetable.zone, need.length, free, everywhere, timetable.midnights)
+
+
+def slots_of(
+    found: Sequence[Column],
+    taken: Sequence[Stretch] = (),
+    *,
+    earliest: datetime | None = None,
+    latest: datetime | None = None,
+) -> list[Slot]:
+    """Return the slots of these columns, earliest first, less the times at which the patient is elsewhere."""
+    first = LONG_AGO if earliest is None else math.ceil(earliest.timestamp())
+    last = NEVER if latest is None else math.floor(latest.timestamp())
+    result: list[Slot] = []
+    for column in found:
+        barred = Need(column.seconds, 0, 0).barred_by_rule(taken)
+        free = column.starts[bisect_left(column.starts, first) : bisect_right(column.starts, last)]
+        result += [Slot(start, column) for start in _without(free, barred)]
+    if len(found) > 1:
+        result.sort(key=attrgetter("start"))
+    return result
+
+
+def _without(free: Sequence[int], barred: Iterable[Stretch]) -> Sequence[int]:
+    for start, end in barred:
+        free = [*free[: bisect_left(free, start)], *free[bisect_left(free, end) :]]
+    return free
+
+
+def _barred(clinic: Clinic, diary: Diary, need: Need) -> list[Stretch]:
+    busy = diary.busy.get(clinic.place.provider.pk, ())
+    return [
+        *need.barred_by_visit(busy),
+        *need.barred_by_rule(clinic.closed),
+        *need.barred_by_rule(clinic.kept_at(diary.now)),
+    ]
+
+
+class _Rooms:
+    """When no room or machine of a needed kind is free at a location; reckoned once for each location."""
+
+    def __init__(self, diary: Diary, need: Need) -> None:
+        self.diary, self.need = diary, need
+        self.known: dict[int, list[Stretch]] = {}
+
+    def barred_at(self, location_id: int) -> list[Stretch]:
+        if location_id not in self.known:
+            kinds = self.diary.timetable.rooms.values()
+            self.known[location_id] = [
+                bar for by_location in kinds for bar in self._all_taken(by_location.get(location_id, ()))
+            ]
+        return self.known[location_id]
+
+    def _all_taken(self, resources: Sequence[int]) -> list[Stretch]:
+        """Return the starts from which every one of these is taken at some time during the visit.
+
+        Starts are compared, not time: a visit cannot change the room halfway.
+        """
+        each = (
+            merged(self.need.barred_by_visit(self.diary.used.get(resource, ()))) for resource in resources
+        )
+        return functools.reduce(common, each, [(LONG_AGO, NEVER)])
+
+
+def starts(hours: Iterable[Stretch], barred: Iterable[Stretch], length: int, step: int) -> list[int]:
+    """Return every start on the grid from which such a visit lies within the hours, and is not barred.
+
+    Both are sorted; hours do not overlap, barred starts may. One pass over both.
     """
-    if not days:
-        return
-    streams = (
-        _starts_at(number, place, diary, visit_type, hours, days)
-        for number, (place, hours) in enumerate(diary.hours(days).items())
-    )
-    for start, _, place in heapq.merge(*streams):
-        if start > latest:
-            return
-        if start >= earliest:
-            yield slot(visit_type, *place, start, diary.zone)
-
-
-def _starts_at(
-    number: int,
-    place: Place,
-    diary: Diary,
-    visit_type: VisitType,
-    hours: list[Interval],
-    days: Sequence[date],
-) -> Iterator[tuple[datetime, int, Place]]:
-    """Yield the free starts at one place; `number` settles the order of places that start together."""
-    busy = _kept_clear(diary.busy.get(place.provider.pk, ()), visit_type)
-    blocked = merged([*busy, *diary.taken, *diary.closures(place, days)])
-    for start in starts(hours, blocked, visit_type.length):
-        yield start, number, place
-
-
-def slot(
-    visit_type: VisitType, provider: Provider, location: Location, start: datetime, zone: ZoneInfo
-) -> Slot:
-    """Return the slot of a visit that starts then, free or not."""
-    end = start.astimezone(UTC) + visit_type.length
-    return Slot(provider, location, start.astimezone(zone), end.astimezone(zone))
-
-
-def starts(hours: Iterable[Interval], blocked: Sequence[Interval], length: timedelta) -> Iterator[datetime]:
-    """Yield every start on the grid from which such a visit lies within the hours and clear of blocks.
-
-    `blocked` is sorted and without overlaps, as `merged` returns it.
-    """
-    step = step_of(length)
-    for window in hours:
-        for free in gaps(window, blocked):
-            start = window.start + -((window.start - free.start) // step) * step
-            while start + length <= free.end:
-                yield start
-                start += step
+    found: list[int] = []
+    bars = itertools.chain(barred, [(NEVER, NEVER)])
+    bar, bar_end = next(bars)
+    free = LONG_AGO
+    for opened, closed in hours:
+        too_late = closed - length + 1
+        free = max(free, opened)
+        while bar < too_late:
+            if free < bar:
+                found.extend(range(opened - (opened - free) // step * step, bar, step))
+            if free < bar_end:
+                free = bar_end
+            bar, bar_end = next(bars)
+        if free < too_late:
+            found.extend(range(opened - (opened - free) // step * step, too_late, step))
+    return found
 
 
 def step_of(length: timedelta) -> timedelta:
@@ -208,69 +462,224 @@ def step_of(length: timedelta) -> timedelta:
     return timedelta(minutes=30) if length >= LONG_VISIT else timedelta(minutes=15)
 
 
-def gaps(window: Interval, blocked: Sequence[Interval]) -> Iterator[Interval]:
-    """Yield what is left of a window between blocks (sorted, without overlaps)."""
-    start = window.start
-    for block in blocked[bisect_right(blocked, start, key=lambda block: block.end) :]:
-        if block.start >= window.end:
-            break
-        if block.start > start:
-            yield Interval(start, block.start)
-        start = block.end
-    if start < window.end:
-        yield Interval(start, window.end)
-
-
-def merged(intervals: Iterable[Interval]) -> list[Interval]:
-    """Return the same time as sorted intervals that neither touch nor overlap; empty ones are left out."""
-    result: list[Interval] = []
-    for start, end in sorted(intervals):
+def merged(stretches: Iterable[Stretch]) -> list[Stretch]:
+    """Return the same time as sorted stretches that neither touch nor overlap; empty ones are left out."""
+    result: list[Stretch] = []
+    for start, end in sorted(stretches):
         if end <= start:
             continue
-        if result and start <= result[-1].end:
-            result[-1] = Interval(result[-1].start, max(end, result[-1].end))
+        if result and start <= result[-1][1]:
+            result[-1] = (result[-1][0], max(end, result[-1][1]))
         else:
-            result.append(Interval(start, end))
+            result.append((start, end))
     return result
 
 
+def common(one: Sequence[Stretch], other: Sequence[Stretch]) -> list[Stretch]:
+    """Return the time that lies in both; each is as `merged` returns it, and so is the result."""
+    result: list[Stretch] = []
+    mine, yours = 0, 0
+    while mine < len(one) and yours < len(other):
+        start, end = max(one[mine][0], other[yours][0]), min(one[mine][1], other[yours][1])
+        if start < end:
+            result.append((start, end))
+        if one[mine][1] < other[yours][1]:
+            mine += 1
+        else:
+            yours += 1
+    return result
+
+
+def covered(sorted_starts: Sequence[int], seconds: int) -> int:
+    """Return how much time visits of this length fill that start then; what overlaps counts once."""
+    if not sorted_starts:
+        return 0
+    between = (min(seconds, later - start) for start, later in itertools.pairwise(sorted_starts))
+    return sum(between) + seconds
+
+
+@dataclass(frozen=True)
+class Objection:
+    """Why a slot cannot be had: a code for programs and a sentence for the patient."""
+
+    code: str
+    sentence: str
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+NOT_BOOKABLE, CLOSED, OUTSIDE_HOURS, OFF_THE_GRID, KEPT_FOR_URGENT = (
+    "not_bookable",
+    "closed",
+    "outside_hours",
+    "off_the_grid",
+    "kept_for_urgent",
+)
+"""Codes of the rules, which the front desk may leave on purpose."""
+
+SLOT_TAKEN, RESOURCE_TAKEN, PATIENT_BUSY = "slot_taken", "resource_taken", "patient_busy"
+"""Codes of what nobody may leave."""
+
+
+def objection(diary: Diary, visit_type: VisitType, slot: Slot) -> Objection | None:
+    """Return the most telling reason why this slot cannot be had; None when it can."""
+    return rule_against(diary, visit_type, slot) or in_the_way(diary, visit_type, slot)
+
+
+def rule_against(
+    diary: Diary, visit_type: VisitType, slot: Slot, *, any_minute: bool = False
+) -> Objection | None:
+    """Return the rule of the practice that speaks against a slot, whether or not the time is taken.
+
+    `any_minute`: the grid is not asked for, as for the front desk.
+    """
+    timetable = diary.timetable
+    here = timetable.clinic(slot.column.place)
+    return (
+        _not_here(timetable, slot)
+        or _closed(timetable, slot)
+        or _outside_hours(here, slot)
+        or (None if any_minute else _off_the_grid(here, slot, Need.of(visit_type)))
+        or _kept(here, slot, diary.now)
+    )
+
+
+def in_the_way(diary: Diary, visit_type: VisitType, slot: Slot) -> Objection | None:
+    """Return what stands in the diary where this slot would: nobody may take that time."""
+    need = Need.of(visit_type)
+    if _is_barred(slot.start, need.barred_by_rule(diary.taken)):
+        return Objection(PATIENT_BUSY, "You already have an appointment at that time.")
+    if _is_barred(slot.start, need.barred_by_visit(diary.busy.get(slot.provider.pk, ()))):
+        return Objection(SLOT_TAKEN, "Sorry, that time has just been taken.")
+    for by_location in diary.timetable.rooms.values():
+        if not by_location.get(slot.location.pk):
+            return Objection(RESOURCE_TAKEN, f"This visit is not possible at {slot.location} just now.")
+    if _is_barred(slot.start, _Rooms(diary, need).barred_at(slot.location.pk)):
+        return Objection(RESOURCE_TAKEN, "Sorry, the room or machine for this visit is taken at that time.")
+    return None
+
+
+def _not_here(timetable: Timetable, slot: Slot) -> Objection | None:
+    if timetable.performers is not None and slot.provider.pk not in timetable.performers:
+        return Objection(NOT_BOOKABLE, f"{slot.provider} does not do this kind of visit.")
+    if timetable.locations is not None and slot.location.pk not in timetable.locations:
+        return Objection(NOT_BOOKABLE, f"This kind of visit does not take place at {slot.location}.")
+    return None
+
+
+def _closed(timetable: Timetable, slot: Slot) -> Objection | None:
+    """Return the closure that the slot lies in, the whole practice's before the provider's own."""
+    lies_in = [
+        change
+        for change in timetable.exceptions
+        if closes(change, slot.column.place)
+        and _is_barred(slot.start, _lasting(timetable.times_of(change), slot.column.seconds))
+    ]
+    reach = [(change.provider_id is not None, change.location_id is not None) for change in lies_in]
+    told = min(zip(reach, lies_in, strict=True), key=lambda pair: pair[0], default=None)
+    return Objection(CLOSED, _closed_words(told[1], slot)) if told else None
+
+
+def _closed_words(change: ScheduleException, slot: Slot) -> str:
+    """Say who is not there; the reason is told only when the whole practice is closed (leave is private)."""
+    when = f"on {slot:%A, %B %-d}" if change.starts_at is None else "at that time"
+    if change.provider_id is not None:
+        return f"{slot.provider} is away {when}."
+    if change.location_id is not None:
+        return f"{slot.location} is closed {when}."
+    return (
+        f"We are closed {when}: {change.reason.rstrip('.')}." if change.reason else f"We are closed {when}."
+    )
+
+
+def _outside_hours(here: Clinic, slot: Slot) -> Objection | None:
+    if any(opened <= slot.start and slot.end <= closed for opened, closed in here.hours):
+        return None
+    return Objection(OUTSIDE_HOURS, f"{slot.provider} does not see patients {slot:%A, %B %-d at %-I:%M %p}.")
+
+
+def _off_the_grid(here: Clinic, slot: Slot, need: Need) -> Objection | None:
+    opened = next(opened for opened, closed in here.hours if opened <= slot.start < closed)
+    if (slot.start - opened) % need.step == 0:
+        return None
+    return Objection(OFF_THE_GRID, f"No visit of this kind starts at {slot:%-I:%M %p}.")
+
+
+def _kept(here: Clinic, slot: Slot, now: int) -> Objection | None:
+    if _is_barred(slot.start, _lasting(here.kept_at(now), slot.column.seconds)):
+        return Objection(KEPT_FOR_URGENT, "That time is kept for urgent visits.")
+    return None
+
+
+def _lasting(closed: Iterable[Stretch], seconds: int) -> list[Stretch]:
+    return Need(seconds, 0, 0).barred_by_rule(merged(closed))
+
+
+def _is_barred(start: int, barred: Iterable[Stretch]) -> bool:
+    return any(first <= start < end for first, end in barred)
+
+
+def closes(change: ScheduleException, place: Place) -> bool:
+    """Say whether an exception closes this provider at this place."""
+    return (
+        change.kind == ScheduleException.Kind.CLOSED
+        and change.provider_id in (None, place.provider.pk)
+        and change.location_id in (None, place.location.pk)
+    )
+
+
+def slot(
+    visit_type: VisitType, provider: Provider, location: Location, start: datetime, zone: ZoneInfo
+) -> Slot:
+    """Return the slot of a visit that starts then, free or not."""
+    column = Column(Place(provider, location), zone, visit_type.minutes * 60)
+    return Slot(math.floor(start.timestamp()), column)
+
+
 def one_for_each_start(found: Iterable[Slot]) -> list[Slot]:
-    """Return one slot for each start: with the provider who has most time left that day."""
-    listed = list(found)
-    free = Counter((slot.provider.pk, slot.starts_at.date()) for slot in listed)
-    best: dict[datetime, Slot] = {}
-    for candidate in listed:
-        other = best.get(candidate.starts_at)
-        if other is None or free[_day_of(candidate)] > free[_day_of(other)]:
-            best[candidate.starts_at] = candidate
-    return list(best.values())
+    """Return one slot for each start (`found` is sorted by it), so that the load is shared.
+
+    It is with the provider who has most free time that day, by the whole diary and not only by what is
+    in `found`. Of equals the start itself picks one: always the same for the same start, but not the
+    same person all day.
+    """
+    return [_fairest(list(together)) for _, together in itertools.groupby(found, key=attrgetter("start"))]
+
+
+def _fairest(together: list[Slot]) -> Slot:
+    if len(together) == 1:
+        return together[0]
+    return max(together, key=lambda slot: (slot.column.free_seconds(slot.start), _lot(slot)))
+
+
+def _lot(slot: Slot) -> int:
+    """Draw a lot for a slot, the same one every time."""
+    return zlib.crc32(f"{slot.start}.{slot.provider.pk}.{slot.location.pk}".encode())
 
 
 def closest(found: Iterable[Slot], wish: Wish, limit: int) -> list[Slot]:
     """Return the slots nearest to a wish: those that match it first, then by distance, then the earliest."""
-    return heapq.nsmallest(
-        limit,
-        found,
-        key=lambda slot: (
-            not wish.matches(slot.starts_at),
-            wish.distance(slot.starts_at),
-            slot.starts_at,
-        ),
-    )
+
+    def rank(slot: Slot) -> tuple[bool, timedelta, int]:
+        starts_at = slot.starts_at
+        return not wish.matches(starts_at), wish.distance(starts_at), slot.start
+
+    return heapq.nsmallest(limit, found, key=rank)
 
 
-def between(day: date, starts_at: time, ends_at: time, zone: ZoneInfo) -> Interval:
-    """Return a run of wall-clock time on one day."""
-    return Interval(instant(day, starts_at, zone), instant(day, ends_at, zone))
-
-
-def instant(day: date, moment: time, zone: ZoneInfo) -> datetime:
-    """Return a wall-clock time as an instant in UTC.
+def second_of(day: date, moment: time, zone: ZoneInfo) -> int:
+    """Return a wall-clock time in seconds since 1970.
 
     A time that comes twice means the first; one that the clocks skip is read with the offset before
     the change (RFC 5545, 3.3.5).
     """
-    return datetime.combine(day, moment, zone).astimezone(UTC)
+    return math.floor(datetime.combine(day, moment, zone).timestamp())
+
+
+def moment_of(second: int) -> datetime:
+    """Return seconds since 1970 as a moment in UTC."""
+    return datetime.fromtimestamp(second, UTC)
 
 
 def days_from(first: date, last: date) -> list[date]:
@@ -278,15 +687,10 @@ def days_from(first: date, last: date) -> list[date]:
     return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
 
-def _kept_clear(busy: Iterable[Interval], visit_type: VisitType) -> Iterator[Interval]:
-    """Yield where a visit may not lie, so that its own buffers stay clear of its neighbours'.
-
-    Buffers guard against neighbours only; they may reach past the provider's hours.
-    """
-    before, after = visit_type.buffer_before, visit_type.buffer_after
-    for start, end in busy:
-        yield Interval(start - after, end + before)
+def _since_midnight(moment: time) -> int:
+    return moment.hour * 3600 + moment.minute * 60 + moment.second
 
 
-def _day_of(slot: Slot) -> tuple[int, date]:
-    return slot.provider.pk, slot.starts_at.date()
+def _standing(place: Place) -> tuple[str, str, int, str, int]:
+    provider, location = place
+    return provider.last_name, provider.first_name, provider.pk, location.name, location.pk

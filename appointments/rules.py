@@ -7,18 +7,22 @@ from appointments.availability import Slot
 from appointments.models import Appointment, DiarySettings, VisitType
 from appointments.refusals import (
     ByPhone,
+    Closed,
     Ended,
+    KeptForUrgent,
     NeedsStaff,
     NotBookable,
     NotForYou,
     NotNow,
     OutsideHours,
     PatientBusy,
+    ResourceTaken,
     SlotTaken,
     TooFarAhead,
     TooLate,
     TooManyVisits,
     TooSoon,
+    Unavailable,
 )
 from eyecare import clock
 from eyecare.errors import Invalid
@@ -57,11 +61,29 @@ def check_bookable(
         check_suits(visit_type, patient)
         if moving is None:
             check_limits(patient)
-    broken = _rule_left(visit_type, slot, patient, moving, by_staff=by_staff)
+    read = diary.read(visit_type, slot, patient=patient, moving=moving)
+    broken = availability.rule_against(read, visit_type, slot, any_minute=by_staff)
     if broken and not override:
-        raise broken
-    _check_free(visit_type, slot, patient, moving)
+        raise _refusal(broken)
+    if taken := availability.in_the_way(read, visit_type, slot):
+        raise _refusal(taken)
     return broken is not None
+
+
+_REFUSALS: dict[str, type[Unavailable]] = {
+    availability.NOT_BOOKABLE: NotBookable,
+    availability.CLOSED: Closed,
+    availability.OUTSIDE_HOURS: OutsideHours,
+    availability.OFF_THE_GRID: OutsideHours,
+    availability.KEPT_FOR_URGENT: KeptForUrgent,
+    availability.SLOT_TAKEN: SlotTaken,
+    availability.RESOURCE_TAKEN: ResourceTaken,
+    availability.PATIENT_BUSY: PatientBusy,
+}
+
+
+def _refusal(objection: availability.Objection) -> Unavailable:
+    return _REFUSALS[objection.code](objection.sentence)
 
 
 def _check_patients_may(visit_type: VisitType, slot: Slot, *, is_held: bool) -> None:
@@ -110,47 +132,6 @@ def check_limits(patient: Patient) -> None:
     missed = mine.filter(state=Appointment.State.NO_SHOW, starts_at__gte=since)
     if missed.count() >= allowed.most_no_shows:
         raise NeedsStaff(f"We would like to book your next visit with you by phone: {phone_words()}.")
-
-
-def _rule_left(
-    visit_type: VisitType, slot: Slot, patient: Patient | None, moving: Appointment | None, *, by_staff: bool
-) -> NotBookable | None:
-    """Return the rule of the schedule that this slot would leave; the front desk may, with a reason."""
-    if not slot.provider.visit_types.filter(pk=visit_type.pk).exists():
-        return NotBookable(f"{slot.provider} does not do this kind of visit.")
-    places = list(visit_type.locations.all())
-    if places and slot.location not in places:
-        return NotBookable(f"This kind of visit does not take place at {slot.location}.")
-    days = [slot.starts_at.date()]
-    read = diary.read(visit_type, days, slot.provider, slot.location)
-    if not _within_hours(read, availability.Place(slot.provider, slot.location), slot, visit_type):
-        return OutsideHours(f"{slot.provider} does not see patients {slot:%A, %B %-d at %-I:%M %p}.")
-    return None
-
-
-def _check_free(
-    visit_type: VisitType, slot: Slot, patient: Patient | None, moving: Appointment | None
-) -> None:
-    busy = slot.busy_for(visit_type)
-    standing = Appointment.objects.occupying()
-    if moving is not None:
-        standing = standing.exclude(pk=moving.pk)
-    if patient is not None:
-        standing = standing.exclude(patient=patient, state=Appointment.State.HELD)
-        here = standing.for_patient(patient).filter(starts_at__lt=slot.ends_at, ends_at__gt=slot.starts_at)
-        if here.exists():
-            raise PatientBusy("You already have an appointment at that time.")
-    if standing.filter(provider=slot.provider, busy_from__lt=busy.end, busy_until__gt=busy.start).exists():
-        raise SlotTaken("Sorry, that time has just been taken.")
-
-
-def _within_hours(
-    read: availability.Diary, place: availability.Place, slot: Slot, visit_type: VisitType
-) -> bool:
-    days = [slot.starts_at.date()]
-    hours = read.hours(days).get(place, [])
-    closed = availability.merged(read.closures(place, days))
-    return slot.interval.start in availability.starts(hours, closed, visit_type.length)
 
 
 def check_movable(appointment: Appointment, *, by_staff: bool = False) -> None:
