@@ -77,7 +77,12 @@ class Work:
         """Take one of the choices that a task offered."""
         tool, filling = self._filling(task)
         argument = tool.argument(task.asked)
-        if argument and (asking := filling.pick(argument, choice)):
+        try:
+            asking = filling.pick(argument, choice) if argument else None
+        except Refusal as refusal:
+            self._close(task, self._refused(tool, refusal))
+            return
+        if asking:
             self._ask(task, asking)
         else:
             self.advance(task)
