@@ -39,8 +39,9 @@ class Facts:
     asked_on: date | None
 
 
+@transaction.atomic
 def visit_completed(appointment: Appointment) -> None:
-    """Let the patient's recalls follow from a visit that has taken place, in the caller's transaction."""
+    """Let the patient's recalls follow from a visit that has taken place."""
     patient_id = appointment.patient_id
     if patient_id is None:
         return
@@ -49,6 +50,7 @@ def visit_completed(appointment: Appointment) -> None:
         derive(rule, [patient_id])
 
 
+@transaction.atomic
 def refresh(rule: RecallRule | None = None) -> None:
     """Have a rule, or all of them, worked through from the first patient on, soon and in the background.
 
