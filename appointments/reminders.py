@@ -118,6 +118,8 @@ def _is_special(rule: ReminderRule) -> bool:
 def _not_expected(appointment: Appointment) -> str:
     if appointment.state in EXPECTED:
         return ""
+    if appointment.state == Appointment.State.NO_SHOW:
+        return "the patient did not come"
     return f"the appointment is {Appointment.State(appointment.state).label}"
 
 
