@@ -1,22 +1,23 @@
 """Why a wished time cannot be had, as the front desk would say it."""
 
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime, time
 
-from appointments import availability, rules
-from appointments.availability import Slot
+from appointments import availability, diary, rules
+from appointments.availability import Objection, Slot
 from appointments.openings import Search
 from appointments.refusals import Unavailable
 from chatbot.when import Wish
 from practice import services as practice
-from practice.models import Location, Provider
+from practice.models import Provider
 
-MOST_PLACES = 6
-"""So many providers and offices are asked why; the others would say the same."""
+MOST_ASKED = 6
+"""So many providers are looked at; the others would say the same."""
+
+HALF_HOURS = [time(hour, minute) for hour in range(6, 22) for minute in (0, 30)]
+"""Where a day is tried when no hour was wished for."""
 
 _TELLING = (
-    "too_soon",
-    "too_far_ahead",
     "patient_busy",
     "slot_taken",
     "resource_taken",
@@ -25,38 +26,41 @@ _TELLING = (
     "off_the_grid",
     "outside_hours",
 )
-"""Whose reason is told when one office says this and another that: the nearest to a yes first."""
+"""Whose reason is told when one says this and another that: the nearest to a yes first."""
+
+_SAYS_LITTLE = frozenset({"outside_hours", "off_the_grid", "not_bookable"})
+"""What is true of some hour of every day."""
 
 
 def why_not(search: Search, wish: Wish) -> str:
-    """Return why nothing is free at the one time that was wished for; empty for a wider wish."""
-    if not wish.names_one_start:
+    """Return why nothing of a wish is free; empty where there is no one reason."""
+    if not wish.days:
         return ""
-    refusals = [refusal for slot in _wished(search, wish) if (refusal := _refusal(search, slot))]
-    told = min(refusals, key=_rank, default=None)
-    return _in_words(told, search, wish) if told else ""
+    if refusal := _out_of_range(search, wish):
+        return refusal.sentence
+    if wish.names_one_start:
+        return _at_one_time(search, wish)
+    return _on_one_day(search, wish) if len(_days(wish)) == 1 else ""
 
 
-def _wished(search: Search, wish: Wish) -> Iterator[Slot]:
-    """Yield the visit at the wished time with everybody and everywhere that it could be."""
+def _days(wish: Wish) -> list[date]:
+    """Return the one day of a wish that names a single day, the first and the last of a wider one."""
+    return sorted({day for days in wish.days for day in (days.first, days.last)})
+
+
+def _out_of_range(search: Search, wish: Wish) -> Unavailable | None:
+    """Return why no time of the wish may be booked yet, or any more."""
+    earliest, latest = diary.bookable_range(search.visit_type)
     zone = practice.zone()
-    start = datetime.combine(wish.days[0].first, wish.exact or datetime.min.time(), zone)
-    for provider, location in _places(search):
-        yield availability.slot(search.visit_type, provider, location, start, zone)
-
-
-def _places(search: Search) -> list[tuple[Provider, Location]]:
-    providers = search.visit_type.providers.filter(is_active=True).prefetch_related("locations")
-    found = [
-        (provider, location)
-        for provider in providers
-        for location in provider.locations.all()
-        if location.is_active and search.provider in (None, provider) and search.location in (None, location)
-    ]
-    return found[:MOST_PLACES]
-
-
-def _refusal(search: Search, slot: Slot) -> Unavailable | None:
+    last = datetime.combine(_days(wish)[-1], wish.exact or time(23, 59), zone)
+    first = datetime.combine(_days(wish)[0], wish.exact or time.min, zone)
+    if earliest <= last and first <= latest:
+        return None
+    provider = next(iter(_providers(search)), None)
+    location = provider and provider.locations.first()
+    if provider is None or location is None:
+        return None
+    slot = availability.slot(search.visit_type, provider, location, last if last < earliest else first, zone)
     try:
         rules.check_bookable(search.visit_type, slot, patient=search.patient, moving=search.moving)
     except Unavailable as refusal:
@@ -64,18 +68,58 @@ def _refusal(search: Search, slot: Slot) -> Unavailable | None:
     return None
 
 
-def _rank(refusal: Unavailable) -> int:
-    return _TELLING.index(refusal.code) if refusal.code in _TELLING else len(_TELLING)
-
-
-def _in_words(refusal: Unavailable, search: Search, wish: Wish) -> str:
-    if refusal.code == "slot_taken":
+def _at_one_time(search: Search, wish: Wish) -> str:
+    objections = _objections(search, wish, [wish.exact or time.min])
+    told = min(objections, key=lambda objection: _rank(objection.code), default=None)
+    if told is None:
+        return ""
+    when = wish.describe()
+    if told.code == availability.SLOT_TAKEN:
         whose = f" with {search.provider}" if search.provider else ""
-        return f"{_capitalised(wish.describe())}{whose} is taken."
-    if refusal.code == "outside_hours" and search.provider is None:
-        return f"We see nobody for this then ({wish.describe()})."
-    return refusal.sentence
+        return f"{when[:1].upper()}{when[1:]}{whose} is taken."
+    if told.code == availability.OUTSIDE_HOURS and search.provider is None:
+        return f"We see nobody for this then ({when})."
+    return told.sentence
 
 
-def _capitalised(words: str) -> str:
-    return words[:1].upper() + words[1:]
+def _on_one_day(search: Search, wish: Wish) -> str:
+    """Say what is true of the whole day, or of the hours that were wished for."""
+    objections = list(_objections(search, wish, HALF_HOURS))
+    telling = [objection for objection in objections if objection.code not in _SAYS_LITTLE]
+    if objections and not telling:
+        whose = f"{search.provider} does not see patients" if search.provider else "We see nobody for this"
+        return f"{whose} then ({wish.describe()})."
+    codes = {objection.code for objection in telling}
+    if codes == {availability.CLOSED}:
+        return min(telling, key=lambda objection: not objection.sentence.startswith("We ")).sentence
+    return ""
+
+
+def _objections(search: Search, wish: Wish, times: Iterable[time]) -> Iterator[Objection]:
+    """Yield what speaks against these times of the wished day, with everybody and everywhere."""
+    zone, (day, *_) = practice.zone(), _days(wish)
+    starts = [start for moment in times if wish.matches(start := datetime.combine(day, moment, zone))]
+    for provider in _providers(search):
+        for slots in _by_place(search, provider, starts):
+            known = diary.read(search.visit_type, slots[0], patient=search.patient, moving=search.moving)
+            for slot in slots:
+                if objection := availability.objection(known, search.visit_type, slot):
+                    yield objection
+
+
+def _by_place(search: Search, provider: Provider, starts: list[datetime]) -> Iterator[list[Slot]]:
+    zone = practice.zone()
+    for location in provider.locations.all():
+        if starts and location.is_active and search.location in (None, location):
+            yield [availability.slot(search.visit_type, provider, location, start, zone) for start in starts]
+
+
+def _providers(search: Search) -> list[Provider]:
+    if search.provider:
+        return [search.provider]
+    rows = search.visit_type.providers.filter(is_active=True).prefetch_related("locations")
+    return list(rows[:MOST_ASKED])
+
+
+def _rank(code: str) -> int:
+    return _TELLING.index(code) if code in _TELLING else len(_TELLING)

@@ -114,17 +114,10 @@ def _nothing_free(search: Search, wish: Wish) -> str:
 
 
 def _nearest(search: Search, wish: Wish) -> list[Slot]:
-    """Return the nearest times to a wish, with the same person first.
-
-    A visit that moves keeps its day sooner than its provider; for a new one, somebody else who is free
-    exactly as wished is named beside them.
-    """
+    """Return the nearest times to a wish; a visit that moves keeps its day sooner than its provider."""
     near, that_day = search.nearest(wish), replace(wish, hours=(), exact=None, around=None)
     if search.moving and not any(that_day.matches(slot.starts_at) for slot in near):
         near = closest(search.with_anybody().matching(that_day), wish, OFFERED) or near
-    elif search.provider and near:
-        others = [slot for slot in _best(search.with_anybody().matching(wish), wish) if slot not in near]
-        near = [*near[: OFFERED - len(others[:1])], *others[:1]]
     return near or search.with_anybody().nearest(wish)
 
 
