@@ -1,9 +1,10 @@
 """What the front desk fills in for the diary; each form asks the services and shows their no."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django import forms
+from django.db.models import QuerySet
 from unfold.dataclasses import ActionDialog
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -12,10 +13,13 @@ from appointments import availability, services
 from appointments.availability import Slot
 from appointments.models import Appointment, VisitType
 from eyecare.errors import Refusal
-from patients.models import Account
+from patients.models import Account, Patient
 from practice import services as practice
 
 STAFF = Appointment.Channel.STAFF
+
+CAME_EARLY = "Came early"
+"""Stands in the history of a visit that was brought forward."""
 
 
 class PhrasesField(forms.CharField):
@@ -88,6 +92,95 @@ class AppointmentForm(forms.ModelForm):
         )
         moved.note = cleaned["note"]
         return moved
+
+
+class BookingForm(forms.Form):
+    """The day board's booking: the time is settled, who comes for what is asked."""
+
+    at = forms.CharField(max_length=60)
+    key = forms.UUIDField()
+    patient = forms.ModelChoiceField(
+        Patient.objects.active(), error_messages={"required": "Choose a patient from the list."}
+    )
+    visit_type = forms.ModelChoiceField(
+        VisitType.objects.none(),
+        empty_label=None,
+        error_messages={"required": "Choose the kind of visit."},
+    )
+    note = forms.CharField(required=False, max_length=200)
+    override_reason = forms.CharField(required=False, max_length=200)
+
+    def __init__(self, *args: Any, when: Slot, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.when = when
+        self._kinds = VisitType.objects.filter(providers=when.provider)
+        cast(forms.ModelChoiceField, self.fields["visit_type"]).queryset = self._kinds
+
+    @property
+    def kinds(self) -> QuerySet[VisitType]:
+        """Return what can be booked here."""
+        return self._kinds
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """Return what is filled in and valid, also where the rest is not."""
+        self.is_valid()
+        return self.cleaned_data
+
+    def slot(self) -> Slot:
+        return services.slot_from_key(self.chosen["visit_type"], self.chosen["at"])
+
+    def book(self, actor: Account) -> Appointment:
+        """Raises what `services.book` raises."""
+        return services.book(
+            patient=self.chosen["patient"],
+            visit_type=self.chosen["visit_type"],
+            slot=self.slot(),
+            channel=STAFF,
+            actor=actor,
+            note=self.chosen["note"],
+            idempotency_key=str(self.chosen["key"]),
+            override_reason=self.chosen["override_reason"],
+        )
+
+
+class MovingForm(forms.Form):
+    """The day board's move, read back before it is written."""
+
+    to = forms.CharField(max_length=60)
+    key = forms.UUIDField()
+    is_here = forms.BooleanField(required=False)
+    override_reason = forms.CharField(required=False, max_length=200)
+
+    def move(self, appointment: Appointment, actor: Account) -> Appointment:
+        """Raises what `services.reschedule` raises."""
+        slot = services.slot_from_key(appointment.visit_type, self.cleaned_data["to"])
+        reason = self.cleaned_data["override_reason"]
+        if self.cleaned_data["is_here"]:
+            return services.bring_forward(
+                appointment=appointment, slot=slot, actor=actor, reason=reason or CAME_EARLY
+            )
+        return services.reschedule(
+            appointment=appointment,
+            slot=slot,
+            channel=STAFF,
+            actor=actor,
+            idempotency_key=str(self.cleaned_data["key"]),
+            override_reason=reason,
+        )
+
+
+def objection(
+    visit_type: VisitType, slot: Slot, patient: Patient, moving: Appointment | None = None
+) -> Refusal | None:
+    """Return what would refuse this, so that it is said before anybody presses the button."""
+    return services.why_not(patient=patient, visit_type=visit_type, slot=slot, moving=moving, channel=STAFF)
+
+
+def objection_to(form: BookingForm) -> Refusal | None:
+    """Return what would refuse the booking as far as it is filled in."""
+    patient, visit_type = form.chosen.get("patient"), form.chosen.get("visit_type")
+    return objection(visit_type, form.slot(), patient) if patient and visit_type else None
 
 
 class ReasonDialog(BaseDialogForm):

@@ -1,6 +1,7 @@
 """The front desk's diary."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from appointments import services
+from appointments.admin.board import BoardPages
 from appointments.desk import STAFF, AppointmentForm, ReasonDialog, asked
 from appointments.models import Appointment, AppointmentEvent, Reminder
 from appointments.rules import CHANGEABLE
@@ -40,10 +42,25 @@ class DayFilter(admin.SimpleListFilter):
         return queryset.filter(starts_at__date__gte=start, starts_at__date__lt=start + timedelta(days=count))
 
 
+class HoldFilter(admin.SimpleListFilter):
+    """Times that are only held are no visits: the list leaves them out until it is asked for them."""
+
+    title = "holds"
+    parameter_name = "holds"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("now", "Held now"), ("all", "Held and given back too")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Appointment]) -> QuerySet[Appointment]:
+        if self.value() == "now":
+            return queryset.filter(state=State.HELD, held_until__gt=clock.now())
+        return queryset if self.value() == "all" else queryset.exclude(state__in=Appointment.HOLDS)
+
+
 class EventInline(History):
     model = AppointmentEvent
     verbose_name_plural = "history"
-    fields = readonly_fields = ["at", "from_state", "to_state", "actor", "channel", "reason"]
+    fields = readonly_fields = ["at", "from_state", "to_state", "actor", "channel", "reason", "is_override"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AppointmentEvent]:
         return super().get_queryset(request).select_related("actor")
@@ -58,13 +75,13 @@ class ReminderInline(History):
 
 
 @admin.register(Appointment)
-class AppointmentAdmin(RecordsReads, Kept):
+class AppointmentAdmin(BoardPages, RecordsReads, Kept):
     """Booked, moved and cancelled here by the same rules as everywhere; nothing is deleted."""
 
     form = AppointmentForm
     list_display = ["when", "patient", "visit_type", "provider", "location", "standing", "channel"]
     list_display_links = ["when", "patient"]
-    list_filter = [DayFilter, "state", "provider", "location", "visit_type", "channel"]
+    list_filter = [DayFilter, HoldFilter, "state", "provider", "location", "visit_type", "channel"]
     list_select_related = ["patient", "visit_type", "provider", "location"]
     search_fields = [
         "patient__last_name",
@@ -80,7 +97,8 @@ class AppointmentAdmin(RecordsReads, Kept):
     written_fields = [("state", "channel"), ("ends_at", "created_at"), "moved_from"]
     inlines = [EventInline, ReminderInline]
     actions = ["check_in_all", "complete_all", "no_show_all"]
-    actions_detail = ["check_in", "complete", "confirm", "no_show", "cancel"]
+    actions_list = ["open_board"]
+    actions_detail = ["check_in", "start_exam", "complete", "confirm", "no_show", "cancel", "show_on_board"]
 
     def get_fields(self, request: HttpRequest, obj: Appointment | None = None) -> list[Any]:
         return [*self.fields, *self.written_fields] if obj else self.fields
@@ -99,6 +117,18 @@ class AppointmentAdmin(RecordsReads, Kept):
     def get_ordering(self, request: HttpRequest) -> list[str]:
         """A day to come reads from morning to evening, the whole diary from the newest back."""
         return ["starts_at"] if DayFilter.parameter_name in request.GET else ["-starts_at"]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Fill in what a link says, ?patient=…&visit_type=…&starts_at=…; what makes no sense is left out."""
+        fields = self.get_form(request).base_fields
+        found = {}
+        for name, said in request.GET.items():
+            with suppress(forms.ValidationError, ValueError, OverflowError):
+                if name == "starts_at":
+                    found[name] = forms.DateTimeField().clean(said)
+                elif name in fields:
+                    found[name] = fields[name].clean(said)
+        return found
 
     def get_form(
         self, request: HttpRequest, obj: Appointment | None = None, **options: Any
@@ -122,6 +152,7 @@ class AppointmentAdmin(RecordsReads, Kept):
             State.BOOKED: "info",
             State.CONFIRMED: "success",
             State.ARRIVED: "warning",
+            State.IN_EXAM: "warning",
             State.NO_SHOW: "danger",
         },
     )
@@ -137,6 +168,15 @@ class AppointmentAdmin(RecordsReads, Kept):
     )
     def check_in(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         return self._step(request, object_id, services.check_in)
+
+    @action(
+        description="Start the exam",
+        icon="visibility",
+        permissions=["step"],
+        dialog=asked("The patient is with the provider?", "Start the exam"),
+    )
+    def start_exam(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        return self._step(request, object_id, services.start_exam)
 
     @action(
         description="Done",
@@ -187,6 +227,21 @@ class AppointmentAdmin(RecordsReads, Kept):
     @action(description="Did not come", permissions=["step"])
     def no_show_all(self, request: HttpRequest, queryset: QuerySet[Appointment]) -> None:
         self._step_all(request, queryset, services.mark_no_show)
+
+    @action(description="Day board", icon="view_day", variant=ActionVariant.PRIMARY, permissions=["board"])
+    def open_board(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:appointments_appointment_board"))
+
+    @action(description="On the day board", icon="view_day", permissions=["board"])
+    def show_on_board(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        appointment = get_object_or_404(Appointment, pk=object_id)
+        day = services.slot_of(appointment).starts_at.date()
+        board = reverse("admin:appointments_appointment_board")
+        return HttpResponseRedirect(f"{board}?day={day}#visit-{appointment.pk}")
+
+    def has_board_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Say whether somebody may see the day board."""
+        return request.user.has_perm("appointments.view_appointment")
 
     def has_step_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """Say whether somebody may take appointments through their day."""

@@ -93,13 +93,13 @@ class WeeklyHoursAdmin(ModelAdmin):
 
 @admin.register(ScheduleException)
 class ScheduleExceptionAdmin(ModelAdmin):
-    list_display = ["date", "kind", "whose", "location", "starts_at", "ends_at", "reason"]
+    list_display = ["date", "last_date", "kind", "whose", "location", "starts_at", "ends_at", "reason"]
     list_filter = ["kind", "provider", "location"]
     list_select_related = ["provider", "location"]
     search_fields = ["reason", "provider__last_name"]
     autocomplete_fields = ["provider", "location"]
     date_hierarchy = "date"
-    fields = [("kind", "date"), ("starts_at", "ends_at"), ("provider", "location"), "reason"]
+    fields = ["kind", ("date", "last_date"), ("starts_at", "ends_at"), ("provider", "location"), "reason"]
 
     @display(description="Who", ordering="provider__last_name")
     def whose(self, change: ScheduleException) -> str:

@@ -16,6 +16,7 @@ from appointments.models import (
     UrgentBlock,
     VisitType,
 )
+from eyecare import clock
 from tests import factories
 from tests.factories import MONDAY, ZONE
 
@@ -118,16 +119,23 @@ def test_a_cancelled_appointment_does_not_move(desk, anas_exam, ana, exam, okafo
 
 @pytest.mark.parametrize(
     ("pressed", "state"),
-    [("check_in", "arrived"), ("complete", "done"), ("confirm", "confirmed"), ("no_show", "no_show")],
+    [
+        ("check_in", "arrived"),
+        ("start_exam", "in_exam"),
+        ("complete", "done"),
+        ("confirm", "confirmed"),
+        ("no_show", "no_show"),
+    ],
 )
 def test_a_button_takes_the_appointment_a_step_on(desk, dana, anas_exam, pressed, state):
-    desk.post(page_of(anas_exam, pressed), {"_form_submitted": "1"})
+    with clock.frozen_at(at(3, 9, 10)):
+        desk.post(page_of(anas_exam, pressed), {"_form_submitted": "1"})
     anas_exam.refresh_from_db()
     assert anas_exam.state == state
     assert anas_exam.events.last().actor == dana
 
 
-@pytest.mark.parametrize("pressed", ["check_in", "complete", "confirm", "no_show", "cancel"])
+@pytest.mark.parametrize("pressed", ["check_in", "start_exam", "complete", "confirm", "no_show", "cancel"])
 def test_following_a_link_changes_nothing(desk, anas_exam, pressed):
     assert desk.get(page_of(anas_exam, pressed)).status_code == 200
     anas_exam.refresh_from_db()
@@ -148,11 +156,52 @@ def test_several_are_checked_in_at_once_and_what_cannot_be_is_said(desk, anas_ex
     bens = services.book(patient=ben, visit_type=exam, slot=slot_at(3, 10), channel="web")
     services.cancel(appointment=bens, channel="web")
     chosen = {"action": "check_in_all", "_selected_action": [str(anas_exam.pk), str(bens.pk)]}
-    response = desk.post(LIST, chosen, follow=True)
+    with clock.frozen_at(at(3, 9, 10)):
+        response = desk.post(LIST, chosen, follow=True)
     anas_exam.refresh_from_db()
     bens.refresh_from_db()
     assert (anas_exam.state, bens.state) == ("arrived", "cancelled")
     assert "it cannot become arrived" in response.content.decode()
+
+
+def test_a_time_that_is_only_held_is_no_visit_in_the_list(desk, ana, exam, slot_at):
+    held = services.hold(patient=ana, visit_type=exam, slot=slot_at(3, 9), channel="web")
+    assert "Silva" not in desk.get(LIST).content.decode()
+    assert "Silva" in desk.get(f"{LIST}?holds=now").content.decode()
+    with clock.frozen_at(at(3, 9)):
+        assert "Silva" not in desk.get(f"{LIST}?holds=now").content.decode()
+        assert "Silva" in desk.get(f"{LIST}?holds=all").content.decode()
+    assert desk.get(page_of(held)).status_code == 200
+
+
+def test_a_link_fills_the_form_in(desk, ana, exam, okafor, main_street):
+    said = f"patient={ana.pk}&visit_type={exam.pk}&provider={okafor.pk}&location={main_street.pk}"
+    page = desk.get(f"{ADD}?{said}&starts_at=2026-03-03T09:30").content.decode()
+    for value in (ana.pk, exam.pk, okafor.pk, main_street.pk):
+        assert f'value="{value}" selected' in page
+    assert 'value="2026-03-03"' in page
+    assert 'value="09:30:00"' in page
+
+
+@pytest.mark.parametrize(
+    "query", ["patient=abc", "visit_type=99999999999999999999", "provider=%00", "starts_at=never", "state=x"]
+)
+def test_nonsense_in_a_link_leaves_the_form_empty(desk, exam, query):
+    assert desk.get(f"{ADD}?{query}").status_code == 200
+
+
+def test_a_booking_outside_the_rules_is_marked_in_the_history(desk, ana, exam, okafor, main_street):
+    form = filled(ana, exam, okafor, main_street, at(3, 18), override_reason="Broke her glasses")
+    desk.post(ADD, form)
+    event = Appointment.objects.get().events.get()
+    assert (event.is_override, event.reason) == (True, "Broke her glasses")
+    assert "Broke her glasses" in desk.get(page_of(event.appointment)).content.decode()
+
+
+def test_a_visit_leads_to_its_day_on_the_board(desk, anas_exam):
+    page = page_of(anas_exam, "show_on_board")
+    assert desk.get(page).url == f"{LIST}board/?day=2026-03-03#visit-{anas_exam.pk}"
+    assert desk.get(f"{LIST}open_board/", follow=True).status_code == 200
 
 
 def test_nothing_is_deleted_from_the_diary(desk, anas_exam):
@@ -211,9 +260,14 @@ def test_every_other_page_of_the_diary_opens(desk, anas_exam, exam, okafor, main
     assert desk.get(page_of(anas_exam)).status_code == 200
 
 
+def usual_settings():
+    fields = DiarySettings._meta.fields
+    return {field.name: field.default for field in fields if field.editable and field.has_default()}
+
+
 def test_the_diarys_settings_are_one_form(desk):
     url = "/admin/appointments/diarysettings/"
-    form = {field.name: field.get_default() for field in DiarySettings._meta.fields if field.editable}
+    form = usual_settings()
     assert desk.get(url).url == f"{url}add/"
     assert desk.post(f"{url}add/", form | {"web_hold_minutes": 15}).status_code == 302
     row = DiarySettings.objects.get()
@@ -225,7 +279,7 @@ def test_the_diarys_settings_are_one_form(desk):
 
 def test_a_hold_that_never_ends_is_refused_in_the_settings(desk):
     row = DiarySettings.objects.create()
-    form = {field.name: field.get_default() for field in DiarySettings._meta.fields if field.editable}
+    form = usual_settings()
     response = desk.post(
         f"/admin/appointments/diarysettings/{row.pk}/change/", form | {"sms_hold_minutes": 1441}
     )
