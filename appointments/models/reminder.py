@@ -1,11 +1,14 @@
 """When patients are reminded of a visit, and every reminder as a row."""
 
+from typing import Self
+
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from appointments.models.appointment import Appointment
 from appointments.models.visit_type import VisitType
+from eyecare import clock
 from messaging.models import Message
 
 
@@ -56,6 +59,19 @@ class ReminderRule(models.Model):
         return f"{self.lead} {self.get_unit_display()}{at_time}"
 
 
+class ReminderQuerySet(models.QuerySet["Reminder"]):
+    def unreached(self) -> Self:
+        """Return those of visits to come whose patients were told nothing, as far as we know."""
+        lost = Q(message__state__in=[Message.State.FAILED, Message.State.DROPPED, Message.State.UNKNOWN])
+        over = Q(state__in=[Reminder.State.DROPPED, Reminder.State.FAILED], message=None)
+        return self.filter(
+            lost | over,
+            starts_at__gt=clock.now(),
+            appointment__starts_at=F("starts_at"),
+            appointment__state__in=[Appointment.State.BOOKED, Appointment.State.CONFIRMED],
+        )
+
+
 class Reminder(models.Model):
     """A reminder of one appointment at one time: a row, never a flag."""
 
@@ -74,6 +90,8 @@ class Reminder(models.Model):
         max_length=240, blank=True, help_text="Why it was dropped, or did not go by the first channel."
     )
     message = models.OneToOneField(Message, null=True, blank=True, on_delete=models.SET_NULL)
+
+    objects = ReminderQuerySet.as_manager()
 
     class Meta:
         ordering = ["due_at"]

@@ -7,6 +7,7 @@ from smtplib import SMTPRecipientsRefused
 import pytest
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from appointments import reminders, services
 from appointments.models import Appointment, Reminder, ReminderRule
@@ -594,3 +595,74 @@ def test_who_cannot_be_texted_learns_of_a_booking_by_email(ana, exam, tuesday_ni
     services.book(patient=ana, visit_type=exam, slot=tuesday_nine, channel="web")
     outbox.sweep()
     assert "you are booked for Tuesday, March 3 at 9:00 AM" in mailoutbox[0].body
+
+
+# What the desk sees.
+
+CHANGELIST = "/admin/appointments/reminder/"
+
+
+@pytest.fixture
+def desk(client, dana):
+    client.force_login(dana)
+    return client
+
+
+def test_the_desk_sees_that_a_text_failed_and_not_that_the_patient_was_reminded(desk, thursdays, carrier):
+    carrier.fails = [DeliveryFailed("a landline", permanent=True)]
+    sweep(wednesday())
+    page = desk.get(CHANGELIST).content.decode()
+    assert "text message: failed" in page
+    sweep(wednesday(9, 1))
+    assert "text message: a landline" in desk.get(CHANGELIST).content.decode()
+
+
+@pytest.mark.parametrize("fate", ["failed", "unknown", "no address", "sent", "delivered", "queued"])
+def test_the_list_of_calls_holds_who_was_not_reached(thursdays, ana, fate):
+    if fate == "no address":
+        patients.change_contact(patient=ana, phone="", email="")
+    with clock.frozen_at(wednesday()):
+        sweep_reminders()
+        Message.objects.update(state=fate)
+        unreached = Reminder.objects.unreached().exists()
+    assert unreached == (fate in ("failed", "unknown", "no address"))
+
+
+def test_who_is_not_expected_any_more_is_not_called(desk, thursdays, carrier):
+    carrier.fails = [DeliveryFailed("a landline", permanent=True)]
+    sweep(wednesday())
+    sweep(wednesday(9, 1))
+    with clock.frozen_at(wednesday(9, 2)):
+        assert str(thursdays.patient) in desk.get(CHANGELIST, {"reached": "no"}).content.decode()
+        services.cancel(appointment=thursdays, channel="sms")
+        assert str(thursdays.patient) not in desk.get(CHANGELIST, {"reached": "no"}).content.decode()
+
+
+def test_the_list_takes_as_many_queries_for_many_reminders_as_for_one(
+    desk, day_before, thursdays, exam, slot_at, django_assert_max_num_queries
+):
+    def measured():
+        with CaptureQueriesContext(connection) as queries:
+            assert desk.get(CHANGELIST).status_code == 200
+        return len(queries)
+
+    one = measured()
+    for hour in range(10, 16):
+        services.book(
+            patient=factories.PatientFactory(), visit_type=exam, slot=slot_at(5, hour), channel="sms"
+        )
+    assert measured() <= one
+
+
+def test_a_rule_that_the_manager_saves_is_followed_at_once(desk, day_before, thursdays):
+    form = {"lead": 1, "unit": "days", "at_time": "17:00", "channels": "sms,email", "is_active": "on"}
+    saved = desk.post(f"/admin/appointments/reminderrule/{day_before.pk}/change/", form)
+    assert saved.status_code == 302
+    assert waiting() == [wednesday(17)]
+
+
+def test_a_time_of_day_with_hours_before_is_refused_beside_its_field(desk, day_before):
+    form = {"lead": 3, "unit": "hours", "at_time": "17:00", "channels": "sms,email", "is_active": "on"}
+    page = desk.post("/admin/appointments/reminderrule/add/", form)
+    assert "A time of day goes with days before, not with hours." in page.content.decode()
+    assert ReminderRule.objects.count() == 1
