@@ -1,10 +1,16 @@
 """The diary over the API: one's own only, once per request, clear refusals with alternatives."""
 
+import os
+from datetime import timedelta
+
 import pytest
+from django.core.management import call_command
 from rest_framework.test import APIClient
 
-from appointments import services
-from appointments.models import Appointment
+from appointments import services, waitlist
+from appointments.api.asking import WritesThrottle
+from appointments.models import Appointment, Opening, ScheduleException, WaitlistEntry, WaitlistOffer
+from eyecare import clock
 from tests import factories
 
 pytestmark = pytest.mark.usefixtures("monday")
@@ -134,7 +140,19 @@ def test_another_patients_appointment_looks_missing(anas_exam, ben, slot_at, doo
     assert anas_exam.state == "booked"
 
 
-@pytest.mark.parametrize("url", [URL, "/api/v1/slots/", "/api/v1/visit-types/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        URL,
+        "/api/v1/slots/",
+        "/api/v1/slots/1.1.20260303T1400/",
+        "/api/v1/visit-types/",
+        "/api/v1/holds/",
+        "/api/v1/waitlist/",
+        "/api/v1/waitlist-offers/",
+        "/api/v1/calendar-link/",
+    ],
+)
 def test_nobody_gets_in_without_signing_in(url, practice):
     assert APIClient().get(url).status_code in {401, 403}
 
@@ -151,3 +169,243 @@ def test_the_list_is_paged_and_asks_the_same_few_questions(api, ana, exam, djang
 def test_the_kinds_of_visit_that_patients_may_book_are_listed(api, exam):
     factories.VisitTypeFactory(name="Surgery", slug="surgery", is_online=False)
     assert [kind["slug"] for kind in api.get("/api/v1/visit-types/").json()["results"]] == ["exam"]
+
+
+class TestSlots:
+    def url(self, slot) -> str:
+        return f"/api/v1/slots/{slot.key}/"
+
+    def test_a_slot_that_can_be_had_is_returned(self, api, exam, tuesday_nine):
+        slot = api.get(self.url(tuesday_nine), {"visit_type": "exam"})
+        assert (slot.status_code, slot.json()["starts_at"]) == (200, "2026-03-03T09:00:00-05:00")
+        assert not Appointment.objects.exists()
+
+    def test_why_a_slot_cannot_be_had_is_a_problem_with_alternatives(self, api, ben, exam, tuesday_nine):
+        services.hold(patient=ben, visit_type=exam, slot=tuesday_nine, channel="web")
+        answer = api.get(self.url(tuesday_nine), {"visit_type": "exam"})
+        problem = answer.json()
+        assert (answer.status_code, problem["code"]) == (409, "slot_taken")
+        assert [slot["starts_at"][11:16] for slot in problem["alternatives"]] == ["09:30", "10:00", "10:30"]
+
+    def test_a_holiday_is_a_reason_of_its_own(self, api, exam, tuesday_nine):
+        ScheduleException.objects.create(kind="closed", date="2026-03-03", reason="Founders’ Day")
+        problem = api.get(self.url(tuesday_nine), {"visit_type": "exam"}).json()
+        assert problem["code"] == "closed"
+        assert "Founders’ Day" in problem["detail"]
+
+    def test_the_own_time_of_a_visit_that_moves_counts_as_free(self, api, anas_exam, exam, slot_at):
+        type(exam).objects.update(minutes=60)
+        asked = {"visit_type": "exam", "from": "2026-03-03", "to": "2026-03-03"}
+        starts = [slot["starts_at"][11:16] for slot in api.get("/api/v1/slots/", asked).json()["results"]]
+        asked["moving"] = str(anas_exam.pk)
+        moved = [slot["starts_at"][11:16] for slot in api.get("/api/v1/slots/", asked).json()["results"]]
+        assert "09:00" not in starts
+        assert "09:00" in moved
+
+    def test_another_patients_visit_does_not_move(self, api, ben, exam, tuesday_nine):
+        bens = services.book(patient=ben, visit_type=exam, slot=tuesday_nine, channel="web")
+        asked = {"visit_type": "exam", "from": "2026-03-03", "to": "2026-03-03", "moving": str(bens.pk)}
+        assert api.get("/api/v1/slots/", asked).status_code == 404
+        assert api.get(self.url(tuesday_nine), {"visit_type": "exam", "moving": bens.pk}).status_code == 404
+
+
+class TestHolds:
+    URL = "/api/v1/holds/"
+
+    def test_a_slot_is_held_and_seen(self, api, ana, exam, tuesday_nine):
+        made = api.post(self.URL, booking(tuesday_nine), format="json")
+        assert made.status_code == 201
+        assert made.json()["held_until"] == "2026-03-02T09:10:00-05:00"
+        assert made.json()["slot"] == tuesday_nine.key
+        assert api.get(self.URL).json()["results"] == [made.json()]
+        assert api.get(f"{self.URL}{made.json()['id']}/").json() == made.json()
+
+    def test_booking_uses_what_is_held(self, api, exam, tuesday_nine):
+        held = api.post(self.URL, booking(tuesday_nine), format="json").json()
+        booked = api.post(URL, booking(tuesday_nine), format="json").json()
+        assert (booked["id"], booked["state"]) == (held["id"], "booked")
+        assert api.get(self.URL).json()["count"] == 0
+
+    def test_moving_uses_what_is_held(self, api, anas_exam, slot_at):
+        asked = booking(slot_at(4, 14), moving=str(anas_exam.pk))
+        held = api.post(self.URL, asked, format="json").json()
+        assert held["lineage"] == str(anas_exam.lineage)
+        moved = api.post(f"{URL}{anas_exam.pk}/reschedule/", {"slot": slot_at(4, 14).key}, format="json")
+        assert moved.json()["id"] == held["id"]
+
+    def test_it_is_given_back(self, api, exam, tuesday_nine):
+        held = api.post(self.URL, booking(tuesday_nine), format="json").json()
+        assert api.delete(f"{self.URL}{held['id']}/").status_code == 204
+        assert api.delete(f"{self.URL}{held['id']}/").status_code == 404
+        assert Appointment.objects.get().state == "released"
+
+    def test_a_mere_hold_is_no_appointment(self, api, exam, tuesday_nine):
+        held = api.post(self.URL, booking(tuesday_nine), format="json").json()
+        assert api.get(URL).json()["count"] == 0
+        assert api.get(f"{URL}{held['id']}/").status_code == 404
+
+    def test_what_another_patient_holds_is_refused_with_alternatives(self, api, ben, exam, tuesday_nine):
+        services.hold(patient=ben, visit_type=exam, slot=tuesday_nine, channel="web")
+        answer = api.post(self.URL, booking(tuesday_nine), format="json")
+        assert (answer.status_code, answer.json()["code"]) == (409, "slot_taken")
+        assert len(answer.json()["alternatives"]) == 3
+        assert api.get(self.URL).json()["count"] == 0
+
+
+class TestRequestKeys:
+    @pytest.fixture
+    def once(self) -> dict[str, str]:
+        return {"Idempotency-Key": "one and the same"}
+
+    def test_the_same_move_twice_moves_once(self, api, anas_exam, slot_at, once):
+        url, asked = f"{URL}{anas_exam.pk}/reschedule/", {"slot": slot_at(4, 14).key}
+        answers = [api.post(url, asked, format="json", headers=once).json() for _ in range(2)]
+        assert answers[0] == answers[1]
+        assert Appointment.objects.count() == 2
+
+    def test_the_same_cancel_twice_cancels_once(self, api, anas_exam, once):
+        answers = [api.post(f"{URL}{anas_exam.pk}/cancel/", headers=once).json() for _ in range(2)]
+        assert answers[0] == answers[1]
+        assert anas_exam.events.filter(to_state="cancelled").count() == 1
+
+    def test_a_key_used_for_another_appointment_is_refused(self, api, exam, tuesday_nine, slot_at, once):
+        api.post(URL, booking(tuesday_nine), format="json", headers=once)
+        other = api.post(URL, booking(slot_at(4, 14)), format="json", headers=once)
+        assert (other.status_code, other.json()["code"]) == (400, "invalid")
+        assert Appointment.objects.count() == 1
+
+
+class TestRefusals:
+    """What is refused is a problem: a code for programs, a sentence for the patient."""
+
+    @pytest.mark.parametrize(
+        ("when", "code"),
+        [((2, 9, 30), "too_soon"), ((3, 6), "outside_hours"), ((2, 9, 0, 12), "too_far_ahead")],
+    )
+    def test_a_slot_that_a_rule_forbids(self, api, exam, slot_at, when, code):
+        answer = api.post(URL, booking(slot_at(*when)), format="json")
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert (answer.status_code, answer.json()["code"]) == (409, code)
+        assert answer.json()["type"] == f"urn:eyecare:{code}"
+        assert answer.json()["alternatives"]
+
+    def test_a_visit_for_known_patients_only(self, api, okafor, exam, tuesday_nine):
+        type(exam).objects.update(intended_for="known")
+        answer = api.post(URL, booking(tuesday_nine), format="json").json()
+        assert (answer["code"], answer["alternatives"]) == ("not_for_you", [])
+
+    def test_too_late_to_cancel(self, api, anas_exam):
+        with clock.frozen_at(anas_exam.starts_at - timedelta(minutes=30)):
+            answer = api.post(f"{URL}{anas_exam.pk}/cancel/")
+        assert (answer.status_code, answer.json()["code"]) == (409, "too_late")
+        anas_exam.refresh_from_db()
+        assert anas_exam.state == "booked"
+
+
+class TestWaitlist:
+    URL = "/api/v1/waitlist/"
+
+    def test_a_wish_is_kept_listed_and_taken_back(self, api, ana, exam, okafor):
+        wish = {"visit_type": "exam", "provider": okafor.pk, "weekdays": [1, 3], "until_time": "12:00"}
+        made = api.post(self.URL, {**wish, "last_day": "2026-03-20"}, format="json")
+        assert made.status_code == 201
+        assert made.json()["weekdays"] == [1, 3]
+        assert made.json()["provider"]["name"] == "Dr. Maya Okafor"
+        entry = WaitlistEntry.objects.get()
+        assert (entry.patient, entry.channel, str(entry.last_day)) == (ana, "api", "2026-03-20")
+        assert api.get(self.URL).json()["results"] == [made.json()]
+        assert api.delete(f"{self.URL}{entry.pk}/").status_code == 204
+        assert api.get(self.URL).json()["count"] == 0
+
+    def test_a_visit_waits_for_an_earlier_time(self, api, anas_exam, slot_at):
+        late = services.reschedule(appointment=anas_exam, slot=slot_at(20, 10), channel="web")
+        made = api.post(self.URL, {"visit_type": "exam", "moving": str(late.pk)}, format="json")
+        assert made.json()["moving"] == str(late.pk)
+
+    @pytest.mark.parametrize(
+        "wish",
+        [
+            {"visit_type": "surgery"},
+            {"visit_type": "exam", "weekdays": [7]},
+            {"visit_type": "exam", "weekdays": "Monday"},
+            {"visit_type": "exam", "weekdays": [0] * 8},
+            {"visit_type": "exam", "first_day": "2026-03-20", "last_day": "2026-03-10"},
+            {"visit_type": "exam", "from_time": "12:00", "until_time": "09:00"},
+            {"visit_type": "exam", "first_day": "9999-12-31"},
+            {"visit_type": "exam", "provider": 10**30},
+            {"visit_type": "exam", "moving": "mine"},
+        ],
+    )
+    def test_a_wish_that_makes_no_sense_is_refused(self, api, exam, wish):
+        answer = api.post(self.URL, wish, format="json")
+        assert answer.status_code == 400
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert not WaitlistEntry.objects.exists()
+
+    @pytest.fixture
+    def offer(self, ana, ben, exam, tuesday_nine) -> WaitlistOffer:
+        """Tuesday nine, which Ben gave back, offered to Ana who waits."""
+        factories.ConsentFactory(patient=ana)
+        bens = services.book(patient=ben, visit_type=exam, slot=tuesday_nine, channel="web")
+        waitlist.join(patient=ana, visit_type=exam, channel="api")
+        services.cancel(appointment=bens, channel="web")
+        waitlist.work_on(Opening.objects.get().pk)
+        return WaitlistOffer.objects.get()
+
+    def test_an_offer_is_seen_and_taken(self, api, offer):
+        seen = api.get("/api/v1/waitlist-offers/").json()["results"]
+        assert [(each["id"], each["starts_at"][11:16], each["state"]) for each in seen] == [
+            (str(offer.pk), "09:00", "offered")
+        ]
+        visit = api.post(f"/api/v1/waitlist-offers/{offer.pk}/accept/")
+        assert (visit.status_code, visit.json()["state"]) == (200, "booked")
+        assert api.get("/api/v1/waitlist-offers/").json()["count"] == 0
+
+    def test_an_offer_is_declined(self, api, offer):
+        answer = api.post(f"/api/v1/waitlist-offers/{offer.pk}/decline/")
+        assert (answer.status_code, answer.json()["state"]) == (200, "declined")
+
+    def test_an_offer_that_is_gone_is_a_problem_with_alternatives(self, api, ben, exam, offer):
+        with clock.frozen_at(clock.now() + timedelta(hours=3)):
+            services.sweep_holds()
+            services.book(patient=ben, visit_type=exam, slot=waitlist.slot_of(offer), channel="web")
+            answer = api.post(f"/api/v1/waitlist-offers/{offer.pk}/accept/")
+        assert (answer.status_code, answer.json()["code"]) == (409, "slot_taken")
+        assert answer.json()["alternatives"]
+
+
+class TestCalendarLink:
+    URL = "/api/v1/calendar-link/"
+
+    def test_it_is_made_when_it_is_asked_for_and_renewed(self, api, anas_exam):
+        assert api.get(self.URL).json() == {"url": None}
+        first = api.post(self.URL)
+        assert first.status_code == 201
+        assert api.get(self.URL).json() == first.json()
+        second = api.post(self.URL).json()["url"]
+        assert APIClient().get(first.json()["url"]).status_code == 404
+        assert APIClient().get(second).status_code == 200
+
+
+@pytest.mark.parametrize("entries", [1, 5])
+def test_wishes_are_listed_with_the_same_few_questions(
+    api, ana, okafor, entries, django_assert_max_num_queries
+):
+    for number in range(entries):
+        kind = factories.VisitTypeFactory(name=f"Kind {number}", slug=f"kind-{number}", providers=[okafor])
+        waitlist.join(patient=ana, visit_type=kind, channel="api")
+    with django_assert_max_num_queries(6):
+        assert api.get("/api/v1/waitlist/").json()["count"] == entries
+
+
+def test_a_program_that_writes_without_end_is_slowed_down_and_reads_on(api, exam, tuesday_nine, monkeypatch):
+    monkeypatch.setattr(WritesThrottle, "rate", "3/min")
+    answers = [api.post("/api/v1/holds/", booking(tuesday_nine), format="json") for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [201, 201, 201, 429]
+    assert answers[-1].json()["code"] == "throttled"
+    assert int(answers[-1].headers["Retry-After"]) > 0
+    assert api.get("/api/v1/holds/").status_code == 200
+
+
+def test_the_schema_describes_every_door_without_a_warning(capsys):
+    call_command("spectacular", "--validate", "--fail-on-warn", file=os.devnull)
