@@ -1,5 +1,5 @@
 """What the assistant may do with the diary; each module registers its own tools."""
 
-from appointments.chat_tools import booking, replies
+from appointments.chat_tools import booking, replies, waitlist
 
-__all__ = ["booking", "replies"]
+__all__ = ["booking", "replies", "waitlist"]

@@ -1,7 +1,7 @@
 """Who waits for an earlier time, and how a time that came free is offered to them."""
 
 from appointments.waitlist.offers import accept, decline, offer_for, offers_for, register_checks
-from appointments.waitlist.rounds import note_freed, offer_again, slot_of, sweep, work_on
+from appointments.waitlist.rounds import note_freed, obstacle, offer_again, slot_of, sweep, work_on
 from appointments.waitlist.wishes import (
     MOST_WISHES,
     entries_for,
@@ -20,6 +20,7 @@ __all__ = [
     "entry_for",
     "join",
     "note_freed",
+    "obstacle",
     "offer_again",
     "offer_for",
     "offers_for",

@@ -21,6 +21,7 @@ from eyecare import clock
 from eyecare.errors import Refusal
 from messaging import services as messaging
 from messaging.models import Message
+from patients.models import Patient
 from practice import services as practice
 
 OFFER, OFFER_MOVE, GONE = "waitlist_offer", "waitlist_offer_move", "waitlist_gone"
@@ -101,6 +102,16 @@ def end_if_over(opening_id: int) -> bool:
         if opening.hold:
             services.release_hold(hold=opening.hold)
     return True
+
+
+def obstacle(patient: Patient) -> str:
+    """Return a sentence for somebody whom we could not tell that a time came free, "" where we can."""
+    if messaging.reachable(patient=patient, kind=OFFER):
+        return ""
+    return (
+        "But we can neither text nor e-mail you about it yet: please call us at "
+        f"{rules.phone_words()}, so that we may tell you when a time comes free."
+    )
 
 
 def slot_of(offer: WaitlistOffer) -> Slot:
