@@ -38,7 +38,8 @@ _PROVIDER = re.compile(
     rf"(?<=\bsee )(?!{_NO_NAME})[a-z][a-z'-]{{2,}}(?= (?:on|in|at|next|this|tomorrow|instead|please|again)\b|"
     r"[.,!?]*$)|(?:dr|doctor|doc|dra|doctora)\.? (?!who\b|in\b|is\b|for\b|and\b|or\b|to\b|on\b|at\b|"
     r"about\b|said\b|told\b|appointment|visit)[a-z][a-z'-]+|(?:any|either|whichever|whatever) (?:doctor|dr|"
-    r"provider|optometrist)|(?:any|no) ?(?:one|body)(?= (?:is|works|available))|no preference|"
+    r"provider|optometrist)|(?:any|no) ?(?:one|body)(?= (?:is|works|available))|"
+    r"(?<=\bwith )(?:any ?(?:one|body)|whoever)\b|no preference|"
     r"whoever(?: is)?(?: available)?|same (?:doctor|dr|one)(?: as last time)?)",
     re.IGNORECASE,
 )
@@ -101,7 +102,7 @@ _EMPTY = {
         re.IGNORECASE,
     ),
     "order": re.compile(r"(?:.* )?(?:my|the|an|mi|our)? ?(?:orders?|pedido|it|they|them)", re.IGNORECASE),
-    "provider": re.compile(_NO_NAME, re.IGNORECASE),
+    "provider": re.compile(rf"(?!any ?one|any ?body|whoever|whichever|either){_NO_NAME}", re.IGNORECASE),
 }
 """Words that name no visit, no order and nobody in particular."""
 

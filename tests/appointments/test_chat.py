@@ -253,6 +253,7 @@ def test_a_visit_stays_with_its_provider_unless_told_otherwise(say, anas_exam, c
     reply = say("move it to next tuesday", ("reschedule_appointment", {"slot": "next tuesday"}))
     assert reply.text.startswith("Dr. Maya Okafor is away on Tuesday, March 10.")
     reply = say("with anyone", ("set", {"provider": "anyone"}))
+    assert reply.text.startswith("These times are free: Tuesday, March 10.")
     assert all("Tue, Mar 10" in label and "Chen" in label for label in labels(reply))
 
 
