@@ -30,6 +30,12 @@ def sweep_openings() -> int:
 
 
 @shared_task
+def end_wishes() -> int:
+    """Tell those whose days on the waitlist are over without a time."""
+    return waitlist.tell_ended()
+
+
+@shared_task
 def ask_due_recalls() -> int:
     """Ask the patients whose day has come to come again."""
     return recalls.ask_due()

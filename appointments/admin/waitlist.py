@@ -17,7 +17,8 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldBoolea
 from appointments import waitlist
 from appointments.desk import STAFF, asked
 from appointments.models import Appointment, Opening, VisitType, WaitlistEntry, WaitlistOffer
-from eyecare.errors import Invalid, Refusal
+from eyecare import clock
+from eyecare.errors import Invalid, NotFound, Refusal
 from patients.models import Account, Patient
 from practice import services as practice
 from practice.desk import History, Kept, ReadOnly, RecordsReads, attempt
@@ -34,6 +35,22 @@ OPENING_COLORS = {
     Opening.State.TAKEN: "success",
 }
 ENTRY_COLORS = {WaitlistEntry.State.WAITING: "warning", WaitlistEntry.State.BOOKED: "success"}
+
+
+class WaitsFilter(admin.SimpleListFilter):
+    title = "waits"
+    parameter_name = "waits"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("now", "Still waits"), ("over", "The last day is over")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[WaitlistEntry]) -> QuerySet[WaitlistEntry]:
+        match self.value():
+            case "now":
+                return queryset & WaitlistEntry.objects.waiting()
+            case "over":
+                return queryset.filter(state=WaitlistEntry.State.WAITING, last_day__lt=clock.today())
+        return queryset
 
 
 class WishForm(forms.ModelForm):
@@ -165,7 +182,7 @@ class WaitlistEntryAdmin(RecordsReads, Kept):
 
     form = WishForm
     list_display = ["patient", "visit_type", "wish", "waits_since", "times_asked", "standing", "channel"]
-    list_filter = ["state", "visit_type", "provider", "location", "channel"]
+    list_filter = [WaitsFilter, "state", "visit_type", "provider", "location", "channel"]
     search_fields = ["patient__last_name", "patient__first_name", "patient__number", "patient__phone", "note"]
     autocomplete_fields = ["patient", "visit_type", "provider", "location"]
     date_hierarchy = "created_at"
@@ -180,20 +197,21 @@ class WaitlistEntryAdmin(RecordsReads, Kept):
     ]
     inlines = [OffersToPatient]
     actions = ["withdraw_all"]
-    actions_detail = ["withdraw"]
+    actions_detail = ["accept", "withdraw"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WaitlistEntry]:
         rows = super().get_queryset(request).select_related("patient", "visit_type", "provider", "location")
         return rows.annotate(offered=Count("offers"))
 
     def get_fields(self, request: HttpRequest, obj: WaitlistEntry | None = None) -> list[Any]:
-        if obj is None or self.has_change_permission(request, obj):
+        if obj is None:
             return self.fields
-        return [field for field in self.fields if field != "earlier_only"]
+        is_open = self.has_change_permission(request, obj)
+        return [*(field for field in self.fields if is_open or field != "earlier_only"), "reached"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: WaitlistEntry | None = None) -> list[str]:
         """Who waits for what is settled; another kind of visit is another wish."""
-        return ["patient", "visit_type"] if obj else []
+        return ["patient", "visit_type", "reached"] if obj else []
 
     def get_inlines(self, request: HttpRequest, obj: WaitlistEntry | None) -> list[Any]:
         return self.inlines if obj else []
@@ -232,7 +250,30 @@ class WaitlistEntryAdmin(RecordsReads, Kept):
 
     @display(description="State", ordering="state", label=ENTRY_COLORS)
     def standing(self, entry: WaitlistEntry) -> tuple[str, str]:
+        is_over = entry.last_day is not None and entry.last_day < clock.today()
+        if is_over and entry.state == WaitlistEntry.State.WAITING:
+            return "over", "the last day is over"
         return entry.state, entry.get_state_display()
+
+    @display(description="Reached")
+    def reached(self, entry: WaitlistEntry) -> str:
+        return waitlist.obstacle(entry.patient) or "by text or e-mail"
+
+    @action(
+        description="Take the offered time",
+        icon="event_available",
+        variant=ActionVariant.PRIMARY,
+        permissions=["withdraw"],
+        dialog=asked("The patient says yes to the time that is offered?", "Book it"),
+    )
+    def accept(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        entry = get_object_or_404(WaitlistEntry.objects.with_details(), pk=object_id)
+        attempt(
+            request,
+            lambda: _accept(entry, cast(Account, request.user)),
+            f"{entry.patient} has the time that was offered.",
+        )
+        return _back_to(request, entry)
 
     @action(
         description="Take off the waitlist",
@@ -317,6 +358,13 @@ class OpeningAdmin(ReadOnly):
             lambda: waitlist.offer_again(opening=opening),
             f"{opening}: it goes through the waitlist again.",
         )
+
+
+def _accept(entry: WaitlistEntry, actor: Account) -> Appointment:
+    offer = waitlist.offers_for(entry.patient).filter(entry=entry).first()
+    if offer is None:
+        raise NotFound(f"{entry.patient} is not being offered a time at the moment.")
+    return waitlist.accept(offer=offer, channel=STAFF, actor=actor)
 
 
 def _local(moment: datetime) -> datetime:

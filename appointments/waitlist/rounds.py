@@ -24,7 +24,16 @@ from messaging.models import Message
 from patients.models import Patient
 from practice import services as practice
 
-OFFER, OFFER_MOVE, GONE = "waitlist_offer", "waitlist_offer_move", "waitlist_gone"
+OFFER, OFFER_MOVE, GONE, ENDED = (
+    "waitlist_offer",
+    "waitlist_offer_move",
+    "waitlist_gone",
+    "waitlist_ended",
+)
+
+DAY = timedelta(days=1)
+RECENT = timedelta(days=3)
+"""How long after its last day somebody may still be told that a wish is over: the sweep may be late."""
 
 SHORTEST = timedelta(minutes=10)
 """With less time than this to answer, nobody is asked."""
@@ -102,6 +111,25 @@ def end_if_over(opening_id: int) -> bool:
         if opening.hold:
             services.release_hold(hold=opening.hold)
     return True
+
+
+def tell_ended() -> int:
+    """Tell those whose last day has passed without a time; return how many wishes were looked at.
+
+    Once for each wish and last day; who has a visit to come, which could have been earlier, is not told.
+    """
+    today = clock.today()
+    over = WaitlistEntry.objects.filter(
+        state=WaitlistEntry.State.WAITING, moving=None, last_day__range=(today - RECENT, today - DAY)
+    )
+    ended = [wish.entry for wish in wishes.read(list(over.with_details())) if wish.moves is None]
+    for entry in ended:
+        for channel in messaging.reachable(patient=entry.patient, kind=ENDED)[:1]:
+            reason = f"{ENDED}:{entry.pk}:{entry.last_day}"
+            messaging.queue(
+                kind=ENDED, reason=reason, patient=entry.patient, channel=channel, subject_id=str(entry.pk)
+            )
+    return len(ended)
 
 
 def obstacle(patient: Patient) -> str:

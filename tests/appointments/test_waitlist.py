@@ -619,3 +619,16 @@ def test_a_move_within_its_own_time_offers_only_what_really_came_free(
     after(services.reschedule, appointment=taken, slot=slot_at(3, 9, 30), channel="staff")
     assert WaitlistOffer.objects.get().starts_at == taken.starts_at
     assert Appointment.objects.held().get().busy_until == slot_at(3, 9, 30).starts_at
+
+
+def test_whose_days_are_over_is_told_once(ana, ben, exam, waits, slot_at, after):
+    waits(ana, last_day=date(2026, 3, 3))
+    waits(ben, last_day=date(2026, 3, 3))
+    services.book(patient=ben, visit_type=exam, slot=slot_at(20, 9), channel="web")
+    with later(days=1):
+        assert waitlist.tell_ended() == 0
+    with later(days=2):
+        assert after(waitlist.tell_ended) == after(waitlist.tell_ended) == 1
+    assert Message.objects.get(kind="waitlist_ended").patient == ana
+    with later(days=9):
+        assert waitlist.tell_ended() == 0

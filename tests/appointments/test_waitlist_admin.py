@@ -6,7 +6,8 @@ import pytest
 from django.urls import reverse
 
 from appointments import services, waitlist
-from appointments.models import Opening, WaitlistEntry, WaitlistOffer
+from appointments.models import Appointment, Opening, WaitlistEntry, WaitlistOffer
+from eyecare import clock
 from tests import factories
 from tests.factories import MONDAY
 
@@ -149,3 +150,27 @@ def test_a_long_list_takes_no_more_queries(desk, exam, opening, url, django_asse
     with django_assert_max_num_queries(25):
         page = desk.get(url)
     assert page.status_code == 200
+
+
+def test_the_desk_books_the_offered_time_for_who_calls(desk, ana, entry, opening):
+    url = reverse("admin:appointments_waitlistentry_accept", args=[entry.pk])
+    desk.post(url, {"submit": "1", "_form_submitted": "1"})
+    visit = Appointment.objects.active().get()
+    assert (visit.patient, visit.channel, visit.starts_at) == (ana, "staff", opening.busy_from)
+    desk.post(url, {"submit": "1", "_form_submitted": "1"})
+    assert Appointment.objects.active().get() == visit
+
+
+def test_who_still_waits_is_told_from_whose_days_are_over(desk, ana, ben, exam):
+    waitlist.join(patient=ana, visit_type=exam, channel="web", last_day=date(2026, 3, 3))
+    waitlist.join(patient=ben, visit_type=exam, channel="web")
+    with clock.frozen_at(MONDAY + timedelta(days=3)):
+        now, over = (desk.get(f"{WAITLIST}?waits={which}").content.decode() for which in ("now", "over"))
+    assert ("Moreau" in now, "Silva" in now) == (True, False)
+    assert ("Moreau" in over, "Silva" in over) == (False, True)
+    assert "the last day is over" in over
+
+
+def test_the_desk_sees_whom_it_has_to_call(desk, ana, exam):
+    entry = waitlist.join(patient=ana, visit_type=exam, channel="staff")
+    assert "neither text nor e-mail" in desk.get(page_of(entry)).content.decode()
