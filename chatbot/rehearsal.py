@@ -2,17 +2,21 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
+from django.utils.dateparse import parse_datetime
 from phonenumber_field.phonenumber import to_python
 
 from chatbot import delivery, services
 from chatbot.models import ChatMessage, Conversation
-from eyecare import cast
+from eyecare import cast, clock
 from eyecare.errors import Refusal
 from patients import services as patients
 from patients.models import Account, Patient
+from practice import services as practice
 
 UNKNOWN_PHONE = "+12125559999"
 """Who texts when nobody is named."""
@@ -37,6 +41,8 @@ class Rehearsal:
 
     engine: str = ""
     conversations: dict[str, Conversation] = field(default_factory=dict)
+    moments: dict[str, datetime] = field(default_factory=dict)
+    """Where a line of theirs stopped the clock; it stands there until another one moves it on."""
 
     def play(self, line: Mapping[str, Any]) -> dict[str, Any]:
         """Say one line and return what came of it, in the form of `manage.py converse`."""
@@ -44,6 +50,13 @@ class Rehearsal:
         text = line.get("text")
         if not isinstance(text, str):
             raise Unplayable("a line needs a text")
+        if line.get("now"):
+            self.moments[name] = moment_of(line["now"])
+        stopped = clock.frozen_at(self.moments[name]) if name in self.moments else nullcontext()
+        with stopped:
+            return self._play(name, line, text)
+
+    def _play(self, name: str, line: Mapping[str, Any], text: str) -> dict[str, Any]:
         if name not in self.conversations:
             self.conversations[name] = begin(line)
         started = time.monotonic()
@@ -58,6 +71,17 @@ class Rehearsal:
             return None, refusal.sentence
         services.answer(conversation, engine=self.engine)
         return services.reply_to(message), ""
+
+
+def moment_of(text: object) -> datetime:
+    """Return a time on the practice's wall, written 2026-03-02T09:00; raises Unplayable."""
+    try:
+        parsed = parse_datetime(str(text))
+    except ValueError:
+        parsed = None
+    if parsed is None:
+        raise Unplayable(f"{text!r} is no time such as 2026-03-02T09:00")
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=practice.zone())
 
 
 def begin(line: Mapping[str, Any]) -> Conversation:

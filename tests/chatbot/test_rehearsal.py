@@ -2,6 +2,7 @@
 
 import io
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,20 @@ def test_a_stopped_clock_is_read_on_the_practices_wall(converse: Any, ana: Patie
     assert Conversation.objects.get().created_at == factories.MONDAY
     with pytest.raises(CommandError, match="no time such as"):
         converse(now="soon")
+
+
+def test_a_line_moves_the_clock_of_its_conversation_on(converse: Any, ana: Patient) -> None:
+    who = ana.account.email
+    converse(
+        {"as": who, "text": "hello", "now": "2026-03-02T09:00"},
+        {"text": "hello", "now": "2026-03-02T11:30"},
+        {"text": "hello"},
+    )
+    came = Conversation.objects.get().messages.filter(author="patient").values_list("created_at", flat=True)
+    assert [(moment - factories.MONDAY) / timedelta(minutes=1) for moment in came] == [0, 150, 150]
+    assert converse({"as": who, "text": "hello", "now": "later"}) == [
+        {"error": "'later' is no time such as 2026-03-02T09:00"}
+    ]
 
 
 @pytest.mark.parametrize(

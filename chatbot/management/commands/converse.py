@@ -4,22 +4,19 @@ import contextlib
 import json
 import sys
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
-from django.utils.dateparse import parse_datetime
 
-from chatbot.rehearsal import Rehearsal, Unplayable
+from chatbot.rehearsal import Rehearsal, Unplayable, moment_of
 from eyecare import clock
-from practice import services as practice
 
 
 class Command(BaseCommand):
     help = (
         'Reads {"conversation", "channel": "web"|"sms", "as": role, e-mail, phone or null, "text"} lines and '
-        "answers each with one line before it reads the next."
+        'answers each with one line before it reads the next. A "now" moves the line\'s clock on.'
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -61,15 +58,9 @@ def stopped_clock(moment: str | None) -> Iterator[None]:
     if moment is None:
         yield
         return
-    with clock.frozen_at(_read(moment)):
-        yield
-
-
-def _read(moment: str) -> datetime:
     try:
-        parsed = parse_datetime(moment)
-    except ValueError:
-        parsed = None
-    if parsed is None:
-        raise CommandError(f"{moment!r} is no time such as 2026-03-02T09:00")
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=practice.zone())
+        stopped = moment_of(moment)
+    except Unplayable as error:
+        raise CommandError(str(error)) from error
+    with clock.frozen_at(stopped):
+        yield
