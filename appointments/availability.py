@@ -95,6 +95,14 @@ class Column:
     midnights: Sequence[int] = field(default=(), compare=False, repr=False)
     _free: dict[int, int] = field(default_factory=dict, compare=False, repr=False)
 
+    @functools.cached_property
+    def as_json(self) -> dict[str, dict[str, Any]]:
+        provider, location = self.place
+        return {
+            "provider": {"id": provider.pk, "name": provider.name},
+            "location": {"id": location.pk, "name": location.name},
+        }
+
     def free_seconds(self, start: int) -> int:
         """Return how much time the provider can still give to such visits on the day of this start."""
         day = bisect_right(self.midnights, start)
@@ -176,8 +184,7 @@ class Slot:
             "key": self.key,
             "starts_at": self.starts_at.isoformat(),
             "ends_at": self.ends_at.isoformat(),
-            "provider": {"id": self.provider.pk, "name": self.provider.name},
-            "location": {"id": self.location.pk, "name": self.location.name},
+            **self.column.as_json,
         }
 
 

@@ -1,20 +1,34 @@
 """How long a search for free times takes, beside two ways in which others do it.
 
-    python benchmarks/availability.py [--providers 10] [--days 90] [--full 0.7]
+    python benchmarks/availability.py [--full 0.7] [--seconds 3] [--growth] [--json FILE]
 
-`ours` is one search. `a day at a time` asks for one provider and one day per call, as Easy!Appointments
-does; `a query a slot` is the straightforward loop. All three find the same times. The diary is made in
-memory (or in DATABASE_URL's empty database); figures are medians and include every query.
+One kind of visit with any of 10 providers on 90 days, 70 % of them booked, with a holiday and leave.
+
+- `ours, cold`: nothing is remembered, as after a change to the schedules.
+- `ours, one booking later`: another appointment of one of the providers has been written since.
+- `ours, warm`: nothing has changed since the last call.
+- `one provider, one day per call`: how Easy!Appointments works: the working plan of the weekday, less
+  the day's exceptions and appointments, for each provider and each day.
+- `a query a slot`: the straightforward loop that asks of each possible start whether it is taken.
+
+Every figure is a median over whole calls in one process, every query included, from the question to a
+list of slots; `as JSON` has each slot's times rendered as the API does. All ways find the same times, or
+the script fails. The diary is made in memory, or in DATABASE_URL's empty database. `--growth` fills a
+diary of 50 providers for a year and searches larger and larger parts of it.
 """
 
 import argparse
+import itertools
+import json
 import os
+import platform
 import random
 import statistics
 import sys
 import time
-from collections.abc import Callable
-from datetime import date, timedelta
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,133 +43,283 @@ import django
 django.setup()
 
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models import Q
 
-from appointments import services
-from appointments.availability import Slot, days_from, instant
-from appointments.models import Appointment, VisitType
+from appointments import diary
+from appointments.availability import Slot, days_from
+from appointments.models import Appointment, ScheduleException, VisitType, WeeklyHours
 from eyecare import clock
-from practice import services as practice
 from practice.models import Provider
 from tests import factories
+from tests.factories import ZONE
 
 FIRST_DAY = factories.MONDAY.date() + timedelta(days=1)
+HALF_HOUR = timedelta(minutes=30)
+WHOLE = (10, 90)
+GROWTH = [(1, 30), (10, 90), (10, 365), (50, 90), (50, 365)]
 
-Search = Callable[[VisitType, date], list[str]]
+Times = list[tuple[datetime, int]]
+"""Starts with the provider's id, earliest first."""
+
+Search = Callable[["Question"], list[Any]]
 
 
-def fill_diary(providers: int, days: int, full: float) -> VisitType:
-    """Let every provider work on weekdays from nine to five, and book `full` of their half hours."""
-    factories.PracticeFactory()
-    place = factories.LocationFactory()
-    staff = [factories.ProviderFactory(locations=[place]) for _ in range(providers)]
-    exam = factories.VisitTypeFactory(minutes=30, horizon_days=days + 2, providers=staff)
-    patients = {provider.pk: factories.PatientFactory(account=None) for provider in staff}
-    for provider in staff:
-        for weekday in range(5):
-            factories.WeeklyHoursFactory(provider=provider, location=place, weekday=weekday)
-    chance = random.Random(20260302)
-    free = services.find_slots(
-        visit_type=exam, first_day=FIRST_DAY, last_day=FIRST_DAY + timedelta(days=days)
-    )
-    booked = [slot for slot in free if chance.random() < full]
-    Appointment.objects.bulk_create(
-        Appointment(
-            patient=patients[slot.provider.pk],
-            visit_type=exam,
-            provider=slot.provider,
-            location=slot.location,
-            starts_at=slot.starts_at,
-            ends_at=slot.ends_at,
-            busy_from=slot.starts_at,
-            busy_until=slot.ends_at,
+@dataclass(frozen=True)
+class Question:
+    """Any of these providers, so many days from tomorrow on."""
+
+    visit_type: VisitType
+    providers: list[Provider]
+    days: int
+
+    @property
+    def last_day(self) -> date:
+        return FIRST_DAY + timedelta(days=self.days - 1)
+
+
+class House:
+    """A practice whose providers work on weekdays from nine to five, with a holiday and leave."""
+
+    def __init__(self, providers: int, days: int, full: float) -> None:
+        factories.PracticeFactory()
+        self.place = factories.LocationFactory()
+        self.staff = [factories.ProviderFactory(locations=[self.place]) for _ in range(providers)]
+        for provider, weekday in itertools.product(self.staff, range(5)):
+            factories.WeeklyHoursFactory(provider=provider, location=self.place, weekday=weekday)
+        self._close(days)
+        self.days = days
+        self._book(full)
+
+    def question(self, providers: int, days: int) -> Question:
+        staff = self.staff[:providers]
+        exam = factories.VisitTypeFactory(
+            name=f"Exam with {providers}", slug=f"exam-{providers}", horizon_days=400, providers=staff
         )
-        for slot in booked
-    )
-    return exam
+        return Question(exam, staff, days)
 
+    def _close(self, days: int) -> None:
+        chance = random.Random(1)
+        for month in range(0, days, 30):
+            holiday = FIRST_DAY + timedelta(days=month + 6)
+            ScheduleException.objects.create(kind="closed", date=holiday, reason="Public holiday")
+            for provider in self.staff:
+                leave = FIRST_DAY + timedelta(days=month + chance.randrange(30))
+                ScheduleException.objects.create(kind="closed", date=leave, provider=provider)
 
-def ours(exam: VisitType, last_day: date) -> list[str]:
-    return _keys(services.find_slots(visit_type=exam, first_day=FIRST_DAY, last_day=last_day))
-
-
-def a_day_at_a_time(exam: VisitType, last_day: date) -> list[str]:
-    found: list[Slot] = []
-    for provider in exam.providers.all():
-        for day in days_from(FIRST_DAY, last_day):
-            found += services.find_slots(visit_type=exam, first_day=day, last_day=day, provider=provider)
-    return _keys(found)
-
-
-def a_query_a_slot(exam: VisitType, last_day: date) -> list[str]:
-    found: list[Slot] = []
-    for provider in exam.providers.all():
-        for day in days_from(FIRST_DAY, last_day):
-            found += _looked_up(exam, provider, day)
-    return _keys(found)
-
-
-def _looked_up(exam: VisitType, provider: Provider, day: date) -> list[Slot]:
-    """Try every half hour of the hours that the provider works that day."""
-    found = []
-    for hours in provider.weekly_hours.filter(weekday=day.weekday()).select_related("location"):
-        start = instant(day, hours.starts_at, practice.zone())
-        while start + exam.length <= instant(day, hours.ends_at, practice.zone()):
-            busy = Appointment.objects.active().filter(
-                provider=provider, busy_from__lt=start + exam.length, busy_until__gt=start
+    def _book(self, full: float) -> None:
+        """Book this share of all free half hours, the last first: so SQLite's triggers have least to do."""
+        everything = self.question(len(self.staff), self.days)
+        chance = random.Random(20260302)
+        patients = {provider.pk: factories.PatientFactory(account=None) for provider in self.staff}
+        chosen = [slot for slot in _found(everything) if chance.random() < full]
+        rows = [
+            Appointment(
+                patient=patients[slot.provider.pk], visit_type=everything.visit_type, provider=slot.provider,
+                location=slot.location, starts_at=slot.starts_at, ends_at=slot.ends_at,
+                busy_from=slot.starts_at, busy_until=slot.ends_at,
             )
-            if not busy.exists():
-                found.append(
-                    services.slot_from_key(exam, f"{provider.pk}.{hours.location_id}.{start:%Y%m%dT%H%M}")
-                )
-            start += timedelta(minutes=30)
+            for slot in reversed(chosen)
+        ]  # fmt: skip
+        with transaction.atomic():
+            Appointment.objects.bulk_create(rows, batch_size=500)
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+
+
+def _found(asked: Question) -> list[Slot]:
+    return diary.find_slots(visit_type=asked.visit_type, first_day=FIRST_DAY, last_day=asked.last_day)
+
+
+def cold(asked: Question) -> list[Slot]:
+    diary.forget()
+    return _found(asked)
+
+
+def warm(asked: Question) -> list[Slot]:
+    return _found(asked)
+
+
+def warm_as_json(asked: Question) -> list[Slot]:
+    found = _found(asked)
+    assert all(slot.as_json()["key"] for slot in found)
     return found
 
 
-def _keys(found: list[Slot]) -> list[str]:
-    return sorted(slot.key for slot in found)
+def touch_one(asked: Question) -> None:
+    """Write to one provider's diary; not part of what is measured."""
+    row = Appointment.objects.filter(provider=asked.providers[0]).first()
+    assert row is not None
+    row.save(update_fields=["note"])
 
 
-def measure(search: Search, exam: VisitType, last_day: date, seconds: float) -> tuple[float, int, list[str]]:
-    """Return the median in milliseconds, the queries of one search, and what it finds."""
+def a_day_at_a_time(asked: Question) -> Times:
+    found: Times = []
+    for provider in asked.providers:
+        for day in days_from(FIRST_DAY, asked.last_day):
+            found += _day_of(provider, day, asked.visit_type)
+    return sorted(found)
+
+
+def _day_of(provider: Provider, day: date, visit_type: VisitType) -> Times:
+    """One call of theirs: plan, exceptions, appointments; then step through what is left."""
+    plan = WeeklyHours.objects.filter(provider=provider, weekday=day.weekday())
+    closed = ScheduleException.objects.filter(Q(provider=None) | Q(provider=provider), date=day)
+    if closed.exists():
+        return []
+    midnight = datetime.combine(day, datetime.min.time(), ZONE)
+    rows = Appointment.objects.occupying().filter(
+        provider=provider, starts_at__gte=midnight, starts_at__lt=midnight + timedelta(days=1)
+    )
+    busy = list(rows.values_list("busy_from", "busy_until"))
+    return [
+        (start, provider.pk)
+        for hours in plan
+        for start in _steps(hours, day, visit_type)
+        if not any(begins < start + visit_type.length and ends > start for begins, ends in busy)
+    ]
+
+
+def a_query_a_slot(asked: Question) -> Times:
+    found: Times = []
+    for provider in asked.providers:
+        for day in days_from(FIRST_DAY, asked.last_day):
+            closed = ScheduleException.objects.filter(Q(provider=None) | Q(provider=provider), date=day)
+            if not closed.exists():
+                found += _looked_up(provider, day, asked.visit_type)
+    return sorted(found)
+
+
+def _looked_up(provider: Provider, day: date, visit_type: VisitType) -> Iterator[tuple[datetime, int]]:
+    for hours in provider.weekly_hours.filter(weekday=day.weekday()):
+        for start in _steps(hours, day, visit_type):
+            busy = Appointment.objects.occupying().filter(
+                provider=provider, busy_from__lt=start + visit_type.length, busy_until__gt=start
+            )
+            if not busy.exists():
+                yield start, provider.pk
+
+
+def _steps(hours: WeeklyHours, day: date, visit_type: VisitType) -> Iterator[datetime]:
+    start = datetime.combine(day, hours.starts_at, ZONE)
+    while start + visit_type.length <= datetime.combine(day, hours.ends_at, ZONE):
+        yield start
+        start += HALF_HOUR
+
+
+def times(found: list[Slot] | Times) -> Times:
+    return sorted((row.starts_at, row.provider.pk) if isinstance(row, Slot) else row for row in found)
+
+
+@dataclass(frozen=True)
+class Figure:
+    name: str
+    milliseconds: float
+    queries: int
+    slots: int
+
+
+def measure(
+    name: str,
+    ask: Callable[[], list[Any]],
+    seconds: float,
+    expected: Times,
+    before: Callable[[], object] = lambda: None,
+) -> Figure:
+    """Return the median of many calls, and the queries of one; the times found must be those expected."""
     queries: list[str] = []
 
     def note(execute: Any, sql: str, *given: Any) -> Any:
         queries.append(sql)
         return execute(sql, *given)
 
+    before()
     with connection.execute_wrapper(note):
-        found = search(exam, last_day)
+        found = ask()
+    assert times(found) == expected, f"{name} finds other times"
     took: list[float] = []
-    while sum(took) < seconds and len(took) < 200:
+    while not took or (sum(took) < seconds and len(took) < 400):
+        before()
         started = time.perf_counter()
-        search(exam, last_day)
+        ask()
         took.append(time.perf_counter() - started)
-    return statistics.median(took) * 1000, len(queries), found
+    return Figure(name, statistics.median(took) * 1000, len(queries), len(found))
+
+
+def compare(asked: Question, seconds: float) -> list[Figure]:
+    expected = times(cold(asked))
+
+    def figure(name: str, search: Search, before: Callable[[], object] = lambda: None) -> Figure:
+        return measure(name, lambda: search(asked), seconds, expected, before)
+
+    return [
+        figure("ours, cold", cold),
+        figure("ours, one booking later", warm, lambda: touch_one(asked)),
+        figure("ours, warm", warm),
+        figure("ours, warm, as JSON", warm_as_json),
+        figure("one provider, one day per call", a_day_at_a_time),
+        figure("a query a slot", a_query_a_slot),
+    ]
+
+
+def show(figures: list[Figure]) -> None:
+    print(f"{'':32}{'median ms':>10}{'queries':>9}{'slots':>8}{'times cold':>12}{'times warm':>12}")
+    first, warmest = figures[0].milliseconds, figures[2].milliseconds
+    for row in figures:
+        ratios = f"{row.milliseconds / first:12.1f}{row.milliseconds / warmest:12.1f}"
+        print(f"{row.name:32}{row.milliseconds:10.2f}{row.queries:9}{row.slots:8}{ratios}")
+
+
+def grow(house: House, seconds: float) -> list[dict[str, Any]]:
+    """Search larger and larger parts of one diary; the last column must not rise for it to be linear."""
+    print(
+        f"{'providers × days':20}{'cold ms':>10}{'warm ms':>10}{'slots':>8}{'cold µs a provider and day':>28}"
+    )
+    rows = []
+    for providers, days in GROWTH:
+        asked = house.question(providers, days)
+        expected = times(cold(asked))
+        slowly = measure("cold", lambda asked=asked: cold(asked), seconds, expected)  # type: ignore[misc]
+        quickly = measure("warm", lambda asked=asked: warm(asked), seconds, expected)  # type: ignore[misc]
+        each = slowly.milliseconds * 1000 / (providers * days)
+        print(
+            f"{f'{providers} × {days}':20}{slowly.milliseconds:10.1f}{quickly.milliseconds:10.1f}"
+            f"{slowly.slots:8}{each:28.1f}"
+        )
+        rows.append({"providers": providers, "days": days, "cold_ms": slowly.milliseconds,
+                     "warm_ms": quickly.milliseconds, "slots": slowly.slots})  # fmt: skip
+    return rows
 
 
 def main() -> None:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("--providers", type=int, default=10)
-    options.add_argument("--days", type=int, default=90)
-    options.add_argument("--full", type=float, default=0.7)
+    options.add_argument("--full", type=float, default=0.7, help="Share of the diary that is booked.")
     options.add_argument("--seconds", type=float, default=3.0, help="How long each way is measured.")
+    options.add_argument(
+        "--growth", action="store_true", help="Fill and search up to 50 providers × 365 days."
+    )
+    options.add_argument("--json", type=Path, help="Write the figures there.")
     given = options.parse_args()
     call_command("migrate", verbosity=0)
+    providers, days = GROWTH[-1] if given.growth else WHOLE
     with clock.frozen_at(factories.MONDAY):
-        exam = fill_diary(given.providers, given.days, given.full)
-        last_day = FIRST_DAY + timedelta(days=given.days - 1)
-        print(f"{given.providers} providers, {given.days} days, {given.full:.0%} full, {connection.vendor}")
-        print(f"{'':16}{'median ms':>10}{'queries':>9}{'slots':>7}{'times ours':>12}")
-        first: tuple[float, list[str]] | None = None
-        for search in (ours, a_day_at_a_time, a_query_a_slot):
-            milliseconds, queries, found = measure(search, exam, last_day, given.seconds)
-            first = first or (milliseconds, found)
-            assert found == first[1], "the ways differ in what they find"
-            name = search.__name__.replace("_", " ")
-            print(f"{name:16}{milliseconds:10.1f}{queries:9}{len(found):7}{milliseconds / first[0]:12.1f}")
+        house = House(providers, days, given.full)
+        asked = house.question(*WHOLE)
+        booked = Appointment.objects.filter(
+            provider__in=asked.providers, starts_at__lt=factories.MONDAY + timedelta(days=asked.days + 1)
+        )
+        print(
+            f"{WHOLE[0]} providers, {WHOLE[1]} days, {booked.count()} visits ({given.full:.0%} full), "
+            f"{connection.vendor}, Python {platform.python_version()}"
+        )
+        figures = compare(asked, given.seconds)
+        show(figures)
+        growth = grow(house, given.seconds) if given.growth else []
+    if given.json:
+        written = {"database": connection.vendor, "figures": [vars(row) for row in figures], "growth": growth}
+        given.json.write_text(json.dumps(written, indent=2))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from practice.models import Location, Provider
@@ -91,7 +91,13 @@ class VisitType(models.Model):
     class Meta:
         ordering = ["name"]
         constraints = [
-            models.CheckConstraint(condition=Q(minutes__gte=5), name="a_visit_takes_at_least_five_minutes")
+            models.CheckConstraint(condition=Q(minutes__gte=5), name="a_visit_takes_at_least_five_minutes"),
+            # so that availability knows how far back to read: see reading.LONGEST_VISIT
+            models.CheckConstraint(
+                condition=Q(minutes__lte=1440 - F("buffer_before_minutes") - F("buffer_after_minutes")),
+                name="a_visit_with_its_buffers_takes_a_day_at_most",
+                violation_error_message="A visit with the time before and after it takes a day at most.",
+            ),
         ]
 
     def __str__(self) -> str:
