@@ -1,5 +1,5 @@
 """The front desk's pages of the diary; each module registers its own."""
 
-from appointments.admin import diary, reminders, schedules, waitlist
+from appointments.admin import diary, recalls, reminders, schedules, waitlist
 
-__all__ = ["diary", "reminders", "schedules", "waitlist"]
+__all__ = ["diary", "recalls", "reminders", "schedules", "waitlist"]

@@ -5,7 +5,7 @@ from typing import Self
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext_lazy as _
 
 from appointments.models.appointment import Appointment
@@ -97,11 +97,50 @@ class RecallQuerySet(models.QuerySet["Recall"]):
         """Leave out the rules that are switched off and the patients whose record is closed."""
         return self.filter(rule__is_active=True, patient__is_active=True)
 
+    def standing(self) -> Self:
+        return self.filter(state__in=Recall.STANDING)
+
     def with_a_visit_to_come(self) -> Self:
-        return self.filter(models.Exists(_coming()))
+        return self.filter(Exists(_coming()))
 
     def without_a_visit_to_come(self) -> Self:
-        return self.filter(~models.Exists(_coming()))
+        return self.filter(~Exists(_coming()))
+
+    def with_next_visit(self) -> Self:
+        """Add `next_visit_at`: when the patient comes next, for whatever kind of visit."""
+        return self.annotate(next_visit_at=Subquery(_coming().values("starts_at")[:1]))
+
+    def due(self) -> Self:
+        """Return those who may be asked today."""
+        waiting = self.filter(state=Recall.State.WAITING, next_attempt_on__lte=clock.today())
+        return waiting.without_a_visit_to_come()
+
+    def overdue(self) -> Self:
+        """Return those whose day has passed, however often they were asked."""
+        return self.standing().filter(due_on__lt=clock.today()).without_a_visit_to_come()
+
+    def asked(self) -> Self:
+        """Return those who were asked and have some time to answer."""
+        waiting = self.filter(state=Recall.State.WAITING, next_attempt_on__gt=clock.today())
+        return waiting.filter(attempts__gt=0).without_a_visit_to_come()
+
+    def unreachable(self) -> Self:
+        """Return those whom the last attempt did not reach: somebody has to call them."""
+        last = RecallAttempt.objects.filter(recall=OuterRef("pk"), due_on=OuterRef("due_on"))
+        reached = Subquery(last.order_by("-number").values("message__state")[:1])
+        lost = Q(reached=None) | Q(reached__in=Recall.LOST)
+        tried = self.standing().filter(attempts__gt=0).without_a_visit_to_come()
+        return tried.annotate(reached=reached).filter(lost)
+
+    def snoozed(self) -> Self:
+        return self.standing().filter(snoozed_until__gt=clock.today())
+
+    def exhausted(self) -> Self:
+        return self.filter(state=Recall.State.EXHAUSTED).without_a_visit_to_come()
+
+    def booked_ahead(self) -> Self:
+        """Return those who are due and silent because they come anyway."""
+        return self.standing().filter(due_on__lte=clock.today()).with_a_visit_to_come()
 
 
 def _coming() -> QuerySet[Appointment]:
@@ -123,6 +162,12 @@ class Recall(models.Model):
         EXHAUSTED = "exhausted", _("asked often enough")
         DECLINED = "declined", _("does not want it")
         OFF = "off", _("taken off")
+
+    STANDING = (State.WAITING, State.EXHAUSTED)
+    """States that follow from the attempts; the others stay until somebody changes them."""
+
+    LOST = (Message.State.FAILED, Message.State.DROPPED)
+    """States of a message that did not reach the patient."""
 
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="recalls")
     rule = models.ForeignKey(RecallRule, on_delete=models.PROTECT, related_name="recalls")
@@ -191,6 +236,14 @@ class RecallAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.number}. {self.at:%Y-%m-%d}"
+
+    @property
+    def result(self) -> str:
+        """Return what became of it; needs `message`."""
+        if self.message is None:
+            return self.outcome or "no message"
+        became = f"{self.message.get_channel_display()} {self.message.get_state_display()}"
+        return f"{became}: {self.message.explanation}" if self.message.explanation else became
 
 
 class RecallRun(models.Model):

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from appointments.models import Recall, RecallAttempt, RecallRule, ScheduleException
 from appointments.models.recall import this_morning
-from appointments.recalls.deriving import STANDING, State, asked_on, is_to_be_asked, lock, settle
+from appointments.recalls.deriving import asked_on, is_to_be_asked, lock, settle
 from eyecare import clock
 from eyecare.errors import Refusal
 from messaging import checks
@@ -57,7 +57,7 @@ def ask(*, recall: Recall) -> RecallAttempt:
 
 def objection(recall: Recall) -> str:
     """Return why a patient must not be asked at all, or ""."""
-    if recall.state not in STANDING:
+    if recall.state not in Recall.STANDING:
         return f"the recall is marked: {recall.get_state_display()}"
     if not recall.rule.is_active:
         return "the rule is switched off"
@@ -110,8 +110,7 @@ def _due(rule: RecallRule) -> QuerySet[Recall, int]:
     A practice that begins has years of people who never came again; before them come those whom a
     text still reaches in time.
     """
-    waiting = Recall.objects.live().filter(rule=rule, state=State.WAITING, next_attempt_on__lte=clock.today())
-    newest_first = waiting.without_a_visit_to_come().order_by("-next_attempt_on", "pk")
+    newest_first = Recall.objects.live().due().filter(rule=rule).order_by("-next_attempt_on", "pk")
     return newest_first.values_list("pk", flat=True)
 
 
@@ -135,8 +134,7 @@ def _claim(recall_id: int) -> bool:
     patient_id = Recall.objects.values_list("patient_id", flat=True).get(pk=recall_id)
     theirs = lock([patient_id])
     recall = next(one for one in theirs if one.pk == recall_id)
-    waiting = Recall.objects.filter(pk=recall_id, state=State.WAITING, next_attempt_on__lte=clock.today())
-    if objection(recall) or not _count(waiting):
+    if objection(recall) or not _count(Recall.objects.due().filter(pk=recall_id)):
         return False
     _attempt(recall, theirs)
     return True

@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from appointments.models import Recall, RecallRule
-from appointments.recalls.deriving import STANDING, State, derive, lock
+from appointments.recalls.deriving import State, derive, lock
 from eyecare import clock
 from eyecare.errors import Invalid, NotFound
 from patients.models import Patient
@@ -71,14 +71,15 @@ def decline(*, recall: Recall) -> Recall:
     return _change(recall, state=State.DECLINED)
 
 
+@transaction.atomic
 def snooze(*, recall: Recall, until: date) -> Recall:
     """Ask no sooner than on that day; who was asked often enough may be asked once more then."""
     if not clock.today() < until <= clock.today() + LONGEST_SNOOZE:
         raise Invalid("Please give a day after today, within five years.")
-    if recall.state not in STANDING:
-        raise Invalid(f"{recall.patient}: the recall is marked: {recall.get_state_display()}.")
-    once_more = min(recall.attempts, recall.rule.most_attempts - 1)
-    return _change(recall, snoozed_until=until, attempts=once_more)
+    now = _as_it_is(recall)
+    if now.state not in Recall.STANDING:
+        raise Invalid(f"{recall.patient}: the recall is marked: {now.get_state_display()}.")
+    return _change(recall, snoozed_until=until, attempts=min(now.attempts, now.rule.most_attempts - 1))
 
 
 @transaction.atomic
@@ -97,20 +98,25 @@ def put_off(*, patient: Patient) -> date:
 
 
 def _standing(patient: Patient) -> list[Recall]:
-    standing = Recall.objects.for_patient(patient).filter(state__in=STANDING)
+    standing = Recall.objects.for_patient(patient).standing()
     return list(standing.select_related("rule", "patient").order_by("pk"))
 
 
 @transaction.atomic
 def _change(recall: Recall, **columns: Any) -> Recall:
     """Write columns and what follows from them; return the recall as it stands then."""
-    standing = next(one for one in lock([recall.patient_id]) if one.pk == recall.pk)
+    now = _as_it_is(recall)
     for name, value in columns.items():
-        setattr(standing, name, value)
-    standing.save(update_fields=list(columns))
-    derive(standing.rule, [standing.patient_id])
+        setattr(now, name, value)
+    now.save(update_fields=list(columns))
+    derive(now.rule, [now.patient_id])
     recall.refresh_from_db()
     return recall
+
+
+def _as_it_is(recall: Recall) -> Recall:
+    """Return the row as it is now, and not when the page was shown, kept from others."""
+    return next(one for one in lock([recall.patient_id]) if one.pk == recall.pk)
 
 
 def _check(last_seen_on: date | None, months: int | None) -> None:

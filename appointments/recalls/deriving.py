@@ -21,9 +21,6 @@ BATCH = 1000
 
 State = Recall.State
 
-STANDING = (State.WAITING, State.EXHAUSTED)
-"""States that follow from the attempts; the others stay until somebody changes them."""
-
 DERIVED = ["last_visit_id", "due_on", "state", "attempts", "next_attempt_on", "snoozed_until"]
 
 Visit = tuple[UUID, date]
@@ -144,7 +141,7 @@ def lock(patients: Collection[UUID], rule: RecallRule | None = None) -> list[Rec
 def settle(recall: Recall, asked_on: date | None) -> None:
     """Set what follows for a recall from its day, its attempts and its snooze."""
     rule = recall.rule
-    if recall.state in STANDING:
+    if recall.state in Recall.STANDING:
         is_enough = recall.attempts >= rule.most_attempts
         recall.state = State.EXHAUSTED if is_enough else State.WAITING
     recall.next_attempt_on = None
