@@ -27,7 +27,7 @@ class SearchForm(forms.Form):
         Provider.objects.none(), label="With", required=False, empty_label="Anyone"
     )
     location = forms.ModelChoiceField(
-        Location.objects.none(), label="Where", required=False, empty_label="Any location"
+        Location.objects.none(), label="Where", required=False, empty_label="Anywhere"
     )
 
     def __init__(self, *args: object, visit_type: VisitType, **kwargs: object) -> None:
@@ -80,14 +80,14 @@ class WishForm(forms.Form):
         coerce=int,
         required=False,
         help_text="Tick none if any day suits you.",
-        widget=forms.CheckboxSelectMultiple,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "ticks"}),
     )
     part = forms.ChoiceField(label="Time of day", choices=PARTS, required=False)
     provider = forms.ModelChoiceField(
         Provider.objects.none(), label="With", required=False, empty_label="Anyone"
     )
     location = forms.ModelChoiceField(
-        Location.objects.none(), label="Where", required=False, empty_label="Any location"
+        Location.objects.none(), label="Where", required=False, empty_label="Anywhere"
     )
 
     def __init__(

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from appointments import rules, services
 from appointments.availability import Slot
 from appointments.forms import BookForm, KeyForm, SearchForm
+from appointments.missed import missed_day
 from appointments.models import Appointment, VisitType
 from appointments.offer import Offer, offer
 from appointments.views.pages import WEB, confirming, once, page, times_of, visit_type_of
@@ -126,16 +127,20 @@ def _times(request: PatientRequest, visit_type: VisitType, moving: Appointment |
     }
     if objection := _closed_to(request.patient, visit_type, moving):
         return page(request, "choose_time", **shown, objection=objection)
-    found = offer(visit_type, form.search, patient=request.patient, moving=moving)
+    search = form.search
+    found = offer(visit_type, search, patient=request.patient, moving=moving)
+    shown["missed"] = missed_day(visit_type, search, found, patient=request.patient, moving=moving)
     return page(request, "choose_time", **shown, offer=found, waits_long=_waits_long(found))
 
 
 def _closed_to(patient: Patient, visit_type: VisitType, moving: Appointment | None) -> Refusal | None:
     """Return why this patient need not look at times at all: they would read it after choosing one."""
-    if moving is None:
-        return rules.why_not_for(visit_type, known=rules.is_known(patient))
     try:
-        rules.check_movable(moving)
+        if moving:
+            rules.check_movable(moving)
+        else:
+            rules.check_suits(visit_type, patient)
+            rules.check_limits(patient)
     except Refusal as refusal:
         return refusal
     return None

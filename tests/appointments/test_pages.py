@@ -104,6 +104,26 @@ class TestChoosing:
         assert "Enter a valid date." in response.content.decode()
         assert times_on(response)
 
+    def test_a_day_on_which_nothing_is_free_says_why_before_the_next_ones(self, signed_in, monday, exam):
+        ScheduleException.objects.create(kind="closed", date="2026-03-04", reason="Founders’ Day")
+        closed = words_of(signed_in.get("/appointments/book/exam/?start=2026-03-04"))
+        sunday = words_of(signed_in.get("/appointments/book/exam/?start=2026-03-08"))
+        beyond = words_of(signed_in.get("/appointments/book/exam/?start=2199-01-01"))
+        assert "Founders’ Day. These are the next free times." in closed
+        assert "Nothing like that is free on Sunday, March 8. These are the next free times." in sunday
+        assert "Our diary is open until August 29." in beyond
+
+    def test_who_has_as_many_visits_as_may_be_is_sent_to_the_front_desk_first(
+        self, signed_in, monday, ana, exam
+    ):
+        for day in range(4):
+            factories.AppointmentFactory(
+                patient=ana, visit_type=exam, starts_at=monday + timedelta(days=day + 1)
+            )
+        page = signed_in.get("/appointments/book/exam/")
+        assert "You have 4 visits to come already." in words_of(page)
+        assert not keys_on(page)
+
     def test_a_kind_of_visit_that_does_not_exist_is_not_found(self, signed_in, monday, exam):
         assert signed_in.get("/appointments/book/surgery/").status_code == 404
 
@@ -174,7 +194,7 @@ class TestHolding:
         page = choose(signed_in, tuesday_nine)
         assert page.status_code == 409
         assert tuesday_nine.key not in keys_on(page)
-        assert "Tue, Mar 3, 9:30 AM" in words_of(page)
+        assert "Tue, Mar 3 9:30 AM" in words_of(page)
 
     def test_going_back_and_choosing_another_time_holds_only_that(
         self, signed_in, monday, ana, exam, tuesday_nine, slot_at
@@ -313,7 +333,7 @@ class TestTheVisit:
             page = signed_in.get(f"/appointments/{anas_exam.pk}/")
         assert "It is too late to" in words_of(page)
         assert "(212) 555-0100" in words_of(page)
-        assert 'href="/chat/">write to us' in page.content.decode()
+        assert 'href="/chat/">Write to us' in page.content.decode()
         assert "Move it" not in words_of(page)
         assert "Cancel it" not in words_of(page)
 
