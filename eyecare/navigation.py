@@ -32,6 +32,16 @@ def _item(title: str, icon: str, model: str, narrowed: str = "") -> dict[str, An
     }
 
 
+def _page(title: str, icon: str, name: str, permission: str) -> dict[str, Any]:
+    """Return an entry for a page of the admin that is no list."""
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{name}"),
+        "permission": lambda request: request.user.has_perm(permission),
+    }
+
+
 UNFOLD = {
     "SITE_TITLE": "Eyecare",
     "SITE_HEADER": "Eyecare",
@@ -50,7 +60,16 @@ UNFOLD = {
                 "title": "The day",
                 "items": [
                     {"title": "Today", "icon": "today", "link": reverse_lazy("admin:index")},
+                    _page(
+                        "Day board",
+                        "view_week",
+                        "appointments_appointment_board",
+                        "appointments.view_appointment",
+                    ),
                     _item("Appointments", "calendar_month", "appointments.appointment"),
+                    _item("Waitlist", "hourglass_top", "appointments.waitlistentry", "?state__exact=waiting"),
+                    _item("Times that came free", "event_available", "appointments.opening"),
+                    _item("Recalls", "event_repeat", "appointments.recall"),
                     _item("Conversations", "forum", "chatbot.conversation"),
                     _item("Waiting for a person", "support_agent", "chatbot.handoff", "?ended_at__isempty=1"),
                     _item("Messages", "sms", "messaging.message"),
@@ -93,10 +112,15 @@ UNFOLD = {
                     _item("Locations", "location_on", "practice.location"),
                     _item("Providers", "stethoscope", "practice.provider"),
                     _item("Notices", "campaign", "practice.notice"),
+                    _item("Diary settings", "tune", "appointments.diarysettings"),
                     _item("Visit types", "event_note", "appointments.visittype"),
+                    _item("Rooms and machines", "meeting_room", "appointments.resource"),
+                    _item("Kinds of rooms and machines", "category", "appointments.resourcekind"),
                     _item("Weekly hours", "schedule", "appointments.weeklyhours"),
                     _item("Dated exceptions", "event_busy", "appointments.scheduleexception"),
+                    _item("Urgent time", "emergency_home", "appointments.urgentblock"),
                     _item("Reminder rules", "notifications", "appointments.reminderrule"),
+                    _item("Recall rules", "rule", "appointments.recallrule"),
                     _item("Wordings", "edit_note", "messaging.template"),
                     _item("Opted-out numbers", "do_not_disturb_on", "messaging.optout"),
                     _item("Log-ins", "badge", "patients.account"),

@@ -283,6 +283,15 @@ CELERY_BEAT_SCHEDULE = {
         "task": "appointments.tasks.end_wishes",
         "schedule": crontab(hour=14, minute=15),
     },
+    "ask patients to come again": {"task": "appointments.tasks.ask_due_recalls", "schedule": 300.0},
+    "work through the rules for recalls": {
+        "task": "appointments.tasks.work_through_recalls",
+        "schedule": 30.0,
+    },
+    "derive all recalls anew": {
+        "task": "appointments.tasks.refresh_recalls",
+        "schedule": crontab(hour=8, minute=15),
+    },
     "work on payment events that were missed": {"task": "payments.tasks.sweep_events", "schedule": 30.0},
     "carry on statement runs": {"task": "billing.tasks.sweep_runs", "schedule": 30.0},
     "index changed documents": {"task": "chatbot.tasks.sweep_documents", "schedule": 30.0},
@@ -303,7 +312,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "eyecare.problems.problem_details",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["eyecare.parsers.JSONParser"],
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Eyecare",

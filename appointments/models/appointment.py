@@ -85,7 +85,7 @@ class Appointment(models.Model):
         default=uuid.uuid4, editable=False, help_text="The same for a visit through all its moves."
     )
     # only a time held for several people on the waitlist has no patient yet (see the constraint)
-    patient: "models.ForeignKey[Patient | None, Patient]" = models.ForeignKey(
+    patient: "models.ForeignKey[Patient | None, Patient]" = models.ForeignKey(  # type: ignore[misc]
         Patient, null=True, on_delete=models.PROTECT, related_name="appointments"
     )
     visit_type = models.ForeignKey(VisitType, on_delete=models.PROTECT, related_name="appointments")

@@ -36,10 +36,7 @@ def build(dice: random.Random, townsfolk: list[Patient]) -> None:
     taken.add(exam)
     rows = [row for day in _days() for row in _fill(day, dice, townsfolk, taken)]
     Appointment.objects.bulk_create(rows)
-    AppointmentEvent.objects.bulk_create(
-        AppointmentEvent(appointment=row, to_state=row.state, channel=row.channel, at=row.created_at)
-        for row in rows
-    )
+    AppointmentEvent.objects.bulk_create(step for row in rows for step in _life(row))
     ResourceBooking.objects.bulk_create(_machines(rows))
 
 
@@ -82,13 +79,13 @@ def _reminder_sent(appointment: Appointment) -> None:
     )
     when = appointment.starts_at.astimezone(practice_services.zone())
     reminder.message = Message.objects.create(
-        reason=f"reminder:{reminder.pk}",
+        reason=f"reminder:{reminder.pk}:sms",
         kind="appointment_reminder",
         patient=appointment.patient,
         to=appointment.patient.phone.as_e164,
         body=(
             f"Harbor Eye Care: {appointment.patient.first_name}, your visit is {when:%a %b} {when.day} at "
-            f"{when:%-I:%M %p}, {appointment.location}. Reply 1 to confirm, 2 to cancel, 3 to move."
+            f"{when:%-I:%M %p}, {appointment.location}. Reply 1 to confirm, 2 to cancel, 3 to change."
         ),
         subject_id=str(appointment.pk),
         state=Message.State.DELIVERED,
@@ -167,6 +164,29 @@ def _kinds(hours: WeeklyHours) -> list[VisitType]:
 
 def _kept(hours: WeeklyHours) -> list[UrgentBlock]:
     return list(UrgentBlock.objects.filter(provider=hours.provider, weekday=hours.weekday))
+
+
+def _life(row: Appointment) -> Iterator[AppointmentEvent]:
+    """Yield the steps that led to where an appointment stands."""
+    came, began, ended = row.starts_at - timedelta(minutes=8), row.starts_at, row.ends_at
+    steps: dict[str, list[tuple[str, datetime]]] = {
+        State.CONFIRMED: [(State.CONFIRMED, began - timedelta(days=2))],
+        State.ARRIVED: [(State.ARRIVED, min(came, clock.now() - timedelta(minutes=4)))],
+        State.IN_EXAM: [(State.ARRIVED, came), (State.IN_EXAM, began)],
+        State.DONE: [(State.ARRIVED, came), (State.IN_EXAM, began), (State.DONE, ended)],
+        State.NO_SHOW: [(State.NO_SHOW, began + timedelta(minutes=20))],
+        State.CANCELLED: [(State.CANCELLED, began - timedelta(days=1))],
+    }
+    stood = ""
+    for state, at in [(State.BOOKED, row.created_at), *steps.get(row.state, [])]:
+        yield AppointmentEvent(
+            appointment=row,
+            from_state=stood,
+            to_state=state,
+            channel=row.channel,
+            at=max(row.created_at, min(at, clock.now())),
+        )
+        stood = state
 
 
 def _machines(rows: list[Appointment]) -> Iterator[ResourceBooking]:

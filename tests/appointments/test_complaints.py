@@ -294,6 +294,7 @@ def test_no_reminder_follows_a_cancellation(ana, a_day_before, slot_at):  # calc
 
 
 def test_a_moved_visit_is_reminded_of_its_new_time_only(ana, a_day_before, slot_at):  # calcom #6905, #10166
+    factories.ConsentFactory(patient=ana)
     visit = book(ana, slot_at(4, 10))
     moved = services.reschedule(appointment=visit, slot=slot_at(6, 10), channel="web")
     assert sent_reminders(slot_at(4, 9).starts_at) == []

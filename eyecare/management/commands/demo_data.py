@@ -14,7 +14,7 @@ from django.db import transaction
 from appointments.models import Appointment
 from billing.models import LedgerEntry
 from eyecare import cast, clock
-from eyecare.demo import diary, house, people, records
+from eyecare.demo import diary, house, people, records, waiting
 from orders.models import Order
 from patients.models import Patient
 from practice.models import Practice
@@ -55,6 +55,7 @@ class Command(BaseCommand):
         house.build()
         townsfolk = people.build(dice)
         diary.build(dice, townsfolk)
+        waiting.build(dice, townsfolk)
         records.build()
 
     def _print_cast(self) -> None:
