@@ -15,12 +15,10 @@ from typing import ClassVar, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Subquery
-from django.utils import timezone
 
 from appointments.models import (
     Appointment,
     AppointmentEvent,
-    DiaryStamp,
     ResourceBooking,
     ScheduleException,
     UrgentBlock,
@@ -238,6 +236,7 @@ class Block:
     lanes: int
     waiting_minutes: int | None = None
     late_minutes: int | None = None
+    held_until: str = ""
 
     @property
     def buffers(self) -> list[Span]:
@@ -273,8 +272,7 @@ class Block:
     @property
     def state_words(self) -> str:
         if self.visit.state == State.HELD:
-            until = timezone.localtime(self.visit.held_until)
-            return f"held until {until:%-I:%M %p}"
+            return f"held until {self.held_until}"
         if self.waiting_minutes is not None:
             return f"waiting {_length_words(self.waiting_minutes)}"
         if self.late_minutes is not None:
@@ -345,6 +343,11 @@ class Day:
     visits: Sequence[Appointment] = ()
     location: Location | None = None
     aim: Aim = Aim()
+
+    def from_now(self, moment: datetime) -> str:
+        """Return a time in words, with its weekday where it is not today's."""
+        then, now = moment.astimezone(self.wall.zone), self.wall.moment(self.now)
+        return f"{then:%-I:%M %p}" if then.date() == now.date() else f"{then:%a %-I:%M %p}"
 
     @cached_property
     def places(self) -> dict[int, Provider]:
@@ -532,6 +535,7 @@ def _blocks(visits: list[Appointment], read: Day) -> list[Block]:
             lanes=lanes,
             waiting_minutes=_waiting(visit, read),
             late_minutes=_late(visit, span, read),
+            held_until=read.from_now(visit.held_until) if visit.held_until else "",
         )
         for visit, span, (lane, lanes) in zip(visits, spans, in_lanes(spans), strict=True)
     ]
@@ -640,11 +644,6 @@ def read(
             aim=aim or Aim(),
         )
     )
-
-
-def stamps() -> list[tuple[int, int]]:
-    """Return what changes with every change to anybody's diary."""
-    return list(DiaryStamp.objects.order_by("pk").values_list("pk", "stamp"))
 
 
 def _exceptions(day: date) -> QuerySet[ScheduleException]:

@@ -22,7 +22,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.functional import cached_property
 
-from appointments import board, desk, services
+from appointments import board, desk, diary, services
 from appointments.models import Appointment, AppointmentEvent, Reminder, VisitType
 from appointments.refusals import SlotTaken, Unavailable
 from eyecare import clock
@@ -317,6 +317,8 @@ class BoardPages:
             return _moving(
                 request, visit, slot, form, desk.objection(visit.visit_type, slot, visit.patient, visit)
             )
+        if not form.is_valid():
+            return _moving(request, visit, slot, form, None, status=422)
         try:
             moved = form.move(visit, _staff(request))
         except Refusal as refusal:
@@ -344,7 +346,7 @@ def _etag(request: HttpRequest) -> str:
     Waiting times, the line of the present and what is held until when are told by the minute.
     """
     minute = clock.now().replace(second=0, microsecond=0)
-    seen = (board.stamps(), minute.isoformat(), request.user.pk, sorted(request.GET.items()))
+    seen = (sorted(diary.stamps().items()), minute.isoformat(), request.user.pk, sorted(request.GET.items()))
     return f'"{sha256(repr(seen).encode()).hexdigest()[:32]}"'
 
 
