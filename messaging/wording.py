@@ -18,6 +18,9 @@ CARE, BILLING = Consent.Kind.CARE_TEXTS, Consent.Kind.BILLING_TEXTS
 COMMON = frozenset({"practice", "phone", "url", "first_name"})
 """Placeholders that every message has; the others come from the caller's context."""
 
+MOMENT = frozenset({"day", "date", "time"})
+"""How a message may say when: Mon, Mar 2 / Monday, March 2 / 9:00 AM."""
+
 
 @dataclass(frozen=True)
 class Wording:
@@ -32,7 +35,9 @@ class Wording:
 
     @property
     def placeholders(self) -> frozenset[str]:
-        return COMMON | placeholders(self.en)
+        """Return what a wording of the practice's own may name; a moment can be said in each way."""
+        named = placeholders(self.en)
+        return COMMON | named | (MOMENT if named & MOMENT else frozenset())
 
 
 KINDS: dict[str, Wording] = {

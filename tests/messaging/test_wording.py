@@ -6,6 +6,7 @@ import pytest
 from eyecare import clock
 from messaging import alphabet, services, wording
 from messaging.models import Template
+from practice.models import Practice
 from tests.factories import MONDAY, PatientFactory
 
 HEALTH = re.compile(
@@ -40,6 +41,17 @@ def test_every_text_is_short_and_says_nothing_about_health(practice, kind, langu
     assert alphabet.parts(text) <= (2 if kind in TWO_PARTS else 1), text
     assert not HEALTH.search(text.casefold())
     assert "{" not in text
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("kind", TEXTS)
+def test_no_text_takes_more_than_two_parts_where_all_names_are_long(practice, kind, language):
+    Practice.objects.update(name="Springfield Family Eye Care and Optical")
+    maximiliana = PatientFactory(first_name="Maximiliana", language=language)
+    long_names = {"provider": "Dr. Alexandra Konstantinopoulos", "location": "Riverside Medical Center"}
+    wednesday = MONDAY.replace(month=9, day=23, hour=12, minute=45)
+    text = body(kind, maximiliana, **long_names, starts_at=wednesday)
+    assert alphabet.parts(text) <= 2, text
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
@@ -102,6 +114,18 @@ def test_the_practices_own_wording_comes_first(ana):
 def test_a_wording_with_a_placeholder_that_has_no_value_gives_way_to_the_built_in_one(ana):
     Template.objects.create(kind="order_ready", body="Hi {nickname}!")
     assert body("order_ready", ana).startswith("Harbor Eye Care: Ana, your order is ready")
+
+
+@pytest.mark.parametrize("broken", ["Hi {first_name:d}!", "Hi {first_name:>9999999999}!", "Hi {first_name"])
+def test_a_wording_that_breaks_when_it_is_filled_gives_way_to_the_built_in_one(ana, broken):
+    Template.objects.create(kind="order_ready", body=broken)
+    assert body("order_ready", ana).startswith("Harbor Eye Care: Ana, your order is ready")
+
+
+def test_a_practice_words_an_email_apart_from_the_text(ana):
+    Template.objects.create(kind="appointment_reminder", body="Hi {first_name}, reply 1!")
+    Template.objects.create(kind="appointment_reminder_email", body="Dear {first_name}, on {date}: {url}")
+    assert body("appointment_reminder", ana, "email").startswith("Dear Ana, on Monday, March 2: http")
 
 
 def test_a_missing_value_is_named(ana):
