@@ -5,7 +5,7 @@ from django.db import models
 PREFIX = "eyecare_record_"
 """The names of the record's triggers and functions start with it."""
 
-_WITHHELD_NAMES = frozenset({"password"})
+_WITHHELD_NAMES = frozenset({"password", "token"})
 _WITHHELD_KINDS = (models.TextField, models.JSONField, models.BinaryField)
 
 

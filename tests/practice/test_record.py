@@ -8,6 +8,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.backends.sqlite3.base import DatabaseWrapper as SQLiteConnection
 from django.http import HttpResponse
 
+from appointments.models import CalendarLink
 from chatbot.models import Document
 from orders.models import Order
 from patients.models import Account, Patient, Proxy
@@ -231,3 +232,10 @@ def test_what_happens_after_a_request_is_not_put_down_to_it(ana, rf, recorded):
     AuditContext(lambda request: HttpResponse())(request)
     Patient.objects.update(address="2 Elm Street")
     assert recorded()[-1].actor == ""
+
+
+def test_the_key_to_a_patients_calendar_is_not_written_down(ana):
+    link = CalendarLink.objects.create(patient=ana)
+    event = AuditEvent.objects.get(table="appointments_calendarlink", action="insert")
+    assert link.token not in str(event.changes)
+    assert event.changes["token"] == [None, "…"]
