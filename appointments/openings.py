@@ -11,6 +11,7 @@ from appointments.availability import Slot, Wish
 from appointments.models import Appointment, VisitType
 from eyecare import clock
 from patients.models import Patient
+from practice import services as practice
 from practice.models import Location, Provider
 
 OFFERED = 3
@@ -61,10 +62,25 @@ class Search:
         return [slot for slot in self.slots if wish.matches(slot.starts_at)]
 
     def nearest(self, wish: Wish, without: Collection[str] = ()) -> list[Slot]:
-        """Return the few slots nearest to the wish, best first, none of those whose keys are given."""
-        around = replace(self, first_day=None, last_day=None)
-        fresh = (slot for slot in around.slots if slot.key not in without)
-        return availability.closest(fresh, wish, OFFERED)
+        """Return the few slots nearest to the wish, best first, none of those whose keys are given.
+
+        They are looked for around the days given, then anywhere.
+        """
+        anywhere = replace(self, first_day=None, last_day=None)
+        for search in [*self._around, anywhere]:
+            fresh = [slot for slot in search.slots if slot.key not in without]
+            if fresh:
+                return availability.closest(fresh, wish, OFFERED)
+        return []
+
+    @property
+    def _around(self) -> list["Search"]:
+        """Return the search widened by some days on either side; at the diary's end, its last days."""
+        if self.first_day is None or self.last_day is None:
+            return []
+        end = diary.bookable_range(self.visit_type)[1].astimezone(practice.zone()).date()
+        first, last = min(self.first_day, end) - diary.NEARBY, min(self.last_day, end) + diary.NEARBY
+        return [replace(self, first_day=max(first, clock.today()), last_day=last)]
 
 
 def spread(slots: Iterable[Slot], limit: int = OFFERED) -> list[Slot]:

@@ -8,7 +8,7 @@ from chatbot.when.words import bare
 
 _VISIT = (
     r"(?:appointments?|appts?|apt|exams?|visits?|bookings?|fittings?|check ?-?ups?|cita|citas|consulta|"
-    r"examen|reservation)"
+    r"examen|reservation|field tests?|visual fields?)"
 )
 _GOODS = (
     r"(?:glasses|contacts|contact lens(?:es)?|lens(?:es)?|orders?|frames?|sunglasses|shades|specs|"

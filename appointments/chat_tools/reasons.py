@@ -73,12 +73,12 @@ def _at_one_time(search: Search, wish: Wish) -> str:
     told = min(objections, key=lambda objection: _rank(objection.code), default=None)
     if told is None:
         return ""
-    when = wish.describe()
     if told.code == availability.SLOT_TAKEN:
+        start = datetime.combine(_days(wish)[0], wish.exact or time.min)
         whose = f" with {search.provider}" if search.provider else ""
-        return f"{when[:1].upper()}{when[1:]}{whose} is taken."
+        return f"{start:%A, %B %-d at %-I:%M %p}{whose} is taken."
     if told.code == availability.OUTSIDE_HOURS and search.provider is None:
-        return f"We see nobody for this then ({when})."
+        return f"We see nobody for this then ({wish.describe()})."
     return told.sentence
 
 

@@ -77,7 +77,7 @@ class SlotArgument(Argument[Slot]):
             known |= {slot.key for slot in matching}
         fresh = _best([slot for slot in matching if slot.key not in known], wish)
         if wish and not fresh:
-            fresh = search.nearest(wish, without=known)
+            fresh = _within(search, wish).nearest(wish, without=known)
         return Question("What about one of these?", [self.choice(slot) for slot in fresh])
 
     def dump(self, value: Slot) -> str:

@@ -210,7 +210,8 @@ _EARLIER = (
 _JOIN = (
     rf"^(?!.*\b(?:off|leave|out of|remove|delete|cancel|how (?:long|many)|what)\b).*\b{_LIST}\b|"
     rf"\b{_TELL_ME}(?: please)? (?:if|when|once|as soon as|in case)(?: \w+){{0,4}} "
-    r"(?:opens? up|comes? (?:free|up)|becomes? (?:free|available)|frees? up|is free|gets free)\b"
+    r"(?:opens? up|comes? (?:free|up)|becomes? (?:free|available)|frees? up|is free|gets free)\b|"
+    r"\b(?:any|had|have|get|got)(?: \w+){0,2} cancell?ations?\b(?! (?:fees?|policy|charges?))"
 )
 
 

@@ -138,7 +138,7 @@ def test_what_was_read_back_and_refused_is_not_offered_again(say):
 def test_a_taken_time_is_answered_with_the_nearest(say, ben, exam, slot_at):
     diary.book(patient=ben, visit_type=exam, slot=slot_at(3, 15), channel="web")
     reply = say("exam tuesday at 3", book(visit_type="exam", slot="tuesday at 3"))
-    assert reply.text == "Tuesday, March 3, at 3:00 PM is taken. These are the nearest times."
+    assert reply.text == "Tuesday, March 3 at 3:00 PM is taken. These are the nearest times."
     assert labels(reply)[:3] == [
         "Tue, Mar 3 at 2:30 PM with Dr. Maya Okafor",
         "Tue, Mar 3 at 3:30 PM with Dr. Maya Okafor",
