@@ -1,17 +1,20 @@
 """Every page for poor eyes: no axe violation, 7:1, 18 px, whole at 400 % zoom, in both themes."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
+from appointments import calendars, waitlist
 from appointments import services as appointments
-from appointments.models import Appointment, VisitType
+from appointments.models import Appointment, Opening, VisitType, WaitlistOffer
 from billing.models import Statement, StatementRun
 from chatbot.models import Document
 from eyecare import cast, clock
 from orders.models import Order
+from patients.models import Patient
 from payments import services as payments
 from tests.browser.conftest import DESK, PHONE, SignedIn
 
@@ -51,11 +54,41 @@ def pages_of(role: str) -> Iterator[str]:
     yield from ("/", "/chat/", "/people/profile/", "/dues/", "/dues/pay/", "/dues/statements/")
     yield from ("/appointments/", "/appointments/book/", "/appointments/book/exam/?start=never")
     yield f"/appointments/book/exam/{slot.key}/"
-    yield from (f"/appointments/{visit.pk}/{step}" for step in ("", "move/", f"move/{slot.key}/", "cancel/"))
+    yield from pages_of_the_waiting(patient, exam, slot)
+    yield from (
+        f"/appointments/{visit.pk}/{step}"
+        for step in ("", "move/", f"move/{slot.key}/", "earlier/", "cancel/")
+    )
     yield from ("/orders/", f"/orders/{Order.objects.for_patient(patient).first().pk}/")
     yield from (f"/pay/demo/{checkout.pk}/", f"/pay/back/{checkout.pk}/")
     yield f"/chat/documents/{Document.objects.readable_by('everyone').first().slug}/"
     yield from ("/account/password/change/", "/account/2fa/", "/account/2fa/totp/activate/")
+
+
+def pages_of_the_waiting(patient: Patient, exam: VisitType, slot: appointments.Slot) -> Iterator[str]:
+    """Yield the pages with a hold, a refusal, a wish and an open offer on them."""
+    yield "/appointments/calendar/"
+    calendars.renew(patient)
+    appointments.hold(patient=patient, visit_type=exam, slot=slot, channel="web")
+    wish = waitlist.join(patient=patient, visit_type=VisitType.objects.get(slug="follow-up"), channel="web")
+    freed = Appointment.objects.filter(state="cancelled").first() or Appointment.objects.earliest("starts_at")
+    opening = Opening.objects.create(
+        freed_by=freed,
+        provider=slot.provider,
+        location=slot.location,
+        busy_from=slot.starts_at,
+        busy_until=slot.ends_at,
+    )
+    WaitlistOffer.objects.create(
+        entry=wish,
+        opening=opening,
+        starts_at=slot.starts_at,
+        answer_until=clock.now() + timedelta(minutes=30),
+    )
+    yield f"/appointments/book/exam/{slot.key}/"
+    yield from ("/", "/appointments/", "/appointments/waitlist/", "/appointments/calendar/")
+    yield from ("/appointments/waitlist/join/exam/", "/appointments/book/urgent-visit/")
+    yield f"/appointments/book/exam/{slot.provider.pk}.{slot.location.pk}.20260101T1500/"
 
 
 def problems_of(page: Page, path: str) -> list[str]:
