@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from appointments.views import booking, calendars, visits, waiting
+from appointments.views import again, booking, calendars, visits, waiting
 
 app_name = "appointments"
 urlpatterns = [
     path("", visits.visits, name="list"),
+    path("again/<int:recall_id>/", again.again, name="recall"),
     path("book/", booking.choose_visit, name="book"),
     path("book/<slug:slug>/", booking.choose_time, name="times"),
     path("book/<slug:slug>/give-back/", booking.give_back, name="give_back"),

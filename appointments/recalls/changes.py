@@ -1,5 +1,6 @@
 """What the front desk and the patients decide about recalls."""
 
+from collections.abc import Collection
 from datetime import date, timedelta
 from typing import Any
 
@@ -19,9 +20,14 @@ LONGEST_SNOOZE = timedelta(days=5 * 366)
 
 def get_for(patient: Patient, recall_id: object) -> Recall:
     """Return this patient's recall with its rule; NotFound for one that is missing or somebody else's."""
+    return get_among([patient], recall_id)
+
+
+def get_among(people: Collection[Patient], recall_id: object) -> Recall:
+    """Return the recall of one of these people, or NotFound."""
     number = str(recall_id)
     is_number = number.isascii() and number.isdecimal() and len(number) < 19  # as far as an id goes
-    theirs = Recall.objects.for_patient(patient).with_details()
+    theirs = Recall.objects.with_details().filter(patient__in=people)
     found = theirs.filter(pk=int(number)).first() if is_number else None
     if found is None:
         raise NotFound("We could not find that.")

@@ -16,7 +16,7 @@ from django.forms.models import model_to_dict
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from appointments.models import Appointment, Opening, WaitlistEntry, WaitlistOffer
+from appointments.models import Appointment, Opening, Recall, RecallRule, WaitlistEntry, WaitlistOffer
 from billing.models import Statement, StatementRun
 from chatbot.models import ChatMessage, Conversation
 from eyecare import clock
@@ -47,6 +47,7 @@ ELSEWHERE = ("/admin/", "/account/", "/static/")
 BENS = {
     "/appointments/": "appointment",
     "/api/v1/appointments/": "appointment",
+    "/appointments/again/": "recall",
     "/appointments/waitlist/": "entry",
     "/appointments/waitlist/offers/": "offer",
     "/api/v1/holds/": "hold",
@@ -117,6 +118,7 @@ def bens_rows(ben: Patient, exam: object, okafor: object) -> dict[str, Model]:
             held_until=clock.now() + timedelta(minutes=10),
         ),
         **_on_the_waitlist(visit),
+        "recall": _recall(visit),
         "order": factories.OrderFactory(patient=ben),
         "statement": Statement.objects.create(
             run=run, payer=ben, number="S-1", as_of="2026-03-01", state=Statement.State.SENT, pdf=b"%PDF-1.7"
@@ -130,6 +132,11 @@ def bens_rows(ben: Patient, exam: object, okafor: object) -> dict[str, Model]:
             text="Hi",
         ),
     }
+
+
+def _recall(visit: Appointment) -> Recall:
+    rule = RecallRule.objects.create(name="Yearly", slug="yearly", books=visit.visit_type, months=12)
+    return Recall.objects.create(patient=visit.patient, rule=rule)
 
 
 def _on_the_waitlist(visit: Appointment) -> dict[str, Model]:
