@@ -1,7 +1,7 @@
 """Reminders of visits: planned when a visit is booked, dropped when it is not to be, queued when due."""
 
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from uuid import UUID
 
 from django.db import transaction
@@ -9,7 +9,7 @@ from django.db import transaction
 from appointments.models import Appointment, Reminder, ReminderRule
 from appointments.texts import details
 from eyecare import clock
-from messaging import checks
+from messaging import checks, quiet
 from messaging import services as messaging
 from messaging.models import Message
 from practice import services as practice
@@ -54,6 +54,14 @@ def due_at(rule: ReminderRule, starts_at: datetime) -> datetime:
         return local - timedelta(hours=rule.lead)
     day = local.date() - timedelta(days=rule.lead)
     return datetime.combine(day, rule.at_time or local.time(), zone)
+
+
+def quiet_until(at_time: time) -> time | None:
+    """Return until when a text that is due at this time of day waits; None where it need not."""
+    house, zone = practice.current(), practice.zone()
+    due = datetime.combine(clock.today(), at_time, zone)
+    leaves = quiet.allowed_at(due, quiet_from=house.quiet_from, quiet_until=house.quiet_until, zone=zone)
+    return leaves.time() if leaves != due else None
 
 
 def follow(appointment: Appointment) -> None:

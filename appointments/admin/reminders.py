@@ -3,7 +3,7 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.timezone import localtime
@@ -24,7 +24,7 @@ class ReminderRuleAdmin(Kept):
     list_select_related = ["visit_type"]
     search_fields = ["visit_type__name"]
     autocomplete_fields = ["visit_type"]
-    fields = [("lead", "unit", "at_time"), "channels", "visit_type", "is_active"]
+    fields = [("lead", "unit"), "at_time", "channels", "visit_type", "is_active"]
 
     @display(description="Visits", ordering="visit_type__name")
     def for_whom(self, rule: ReminderRule) -> str:
@@ -35,6 +35,8 @@ class ReminderRuleAdmin(Kept):
     ) -> None:
         super().save_model(request, obj, form, change)
         reminders.plan_again()
+        if obj.at_time and (until := reminders.quiet_until(obj.at_time)):
+            messages.warning(request, f"That is in the quiet hours: texts wait until {until:%-I:%M %p}.")
 
 
 class ReachedFilter(admin.SimpleListFilter):
@@ -69,7 +71,7 @@ class ReminderAdmin(RecordsReads, ReadOnly):
         "visit",
         "rule",
         "due",
-        "standing",
+        "state",
         "explanation",
         "message",
     ]

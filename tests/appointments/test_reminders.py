@@ -666,3 +666,18 @@ def test_a_time_of_day_with_hours_before_is_refused_beside_its_field(desk, day_b
     page = desk.post("/admin/appointments/reminderrule/add/", form)
     assert "A time of day goes with days before, not with hours." in page.content.decode()
     assert ReminderRule.objects.count() == 1
+
+
+@pytest.mark.parametrize(("at_time", "until"), [("21:00", "9:00 AM"), ("08:00", "9:00 AM"), ("17:00", None)])
+def test_the_manager_is_told_of_a_time_in_the_quiet_hours(desk, practice, at_time, until):
+    form = {"lead": 1, "unit": "days", "at_time": at_time, "channels": "sms", "is_active": "on"}
+    page = desk.post("/admin/appointments/reminderrule/add/", form, follow=True).content.decode()
+    assert ("texts wait until" in page) == (until is not None)
+    assert until is None or f"texts wait until {until}." in page
+
+
+def test_a_reminders_own_page_names_its_message(desk, thursdays):
+    sweep(wednesday())
+    page = desk.get(f"{CHANGELIST}{only_reminder().pk}/change/").content.decode()
+    assert "appointment reminder by text message: sent" in page
+    assert "(&#x27;" not in page
