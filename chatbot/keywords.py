@@ -143,6 +143,7 @@ _PERSON_OR_PATIENCE = re.compile(
 )
 
 _NOT_FOR = {
+    "handoff": r"\bsome(?:one|body)(?: else)?(?: to)? (?:drive|come with|go with|take me|bring me|pick me)\b",
     "reschedule_appointment": _RECORD,
     "balance": r"\bpayment plan\b",
     "pay_balance": (

@@ -10,6 +10,7 @@ from chatbot.keywords import keys
 from chatbot.plain import Courtesy, courtesy, yes_or_no
 from chatbot.prompt import COMMAND_LIMIT, Turn, allowed_arguments, normalise
 from chatbot.when.words import bare
+from eyecare import clock
 
 Classifier = Callable[[str, Collection[str]], str]
 """Says which of some commands a text asks for; empty for none."""
@@ -174,7 +175,19 @@ class Reading:
         said, asked = keys(self.message), self.turn.asked
         if (self.turn.task or asked) and _STOP.search(said):
             return Command("stop")
-        return Command("more") if asked and asked != CONFIRMATION and _MORE.search(said) else None
+        if asked in ("", CONFIRMATION) or not _MORE.search(said) or self._names_another_day():
+            return None
+        return Command("more")
+
+    def _names_another_day(self) -> bool:
+        """Say whether a wish for other choices says which: "none of these, anything friday?"."""
+        if self.turn.asked != "slot" or not (said := when.find(self.message)):
+            return False
+        try:
+            wish = when.read(said, clock.now(), None)
+        except when.NotUnderstood:
+            return False
+        return bool(wish.days or wish.weekdays)
 
     def _requests(self) -> list[_Request]:
         """Return what is asked for; words that ask for nothing belong to the request before them."""

@@ -57,9 +57,12 @@ _SAID: dict[int, str] = {
 @quick_replies("appointment_reminder", no=Answer.CANNOT_COME, said=_SAID, about="appointment")
 def answer_reminder(patient: Patient, message: Message, digit: int, context: ToolContext) -> Reply:
     """Take the answer to a reminder: nothing is cancelled or moved by it without a yes."""
-    appointment = services.get_for(patient, message.subject_id)
+    reminded_of = services.get_for(patient, message.subject_id)
+    appointment = _where_it_moved(reminded_of)
     if not appointment.is_upcoming:
-        return Reply.say("That visit is no longer in our diary.")
+        return Reply.say("That visit is no longer in our diary. Shall I book one?", start="book_appointment")
+    if appointment != reminded_of and digit == Answer.CONFIRM:
+        return Reply.say(f"That visit has moved: it is {at(services.slot_of(appointment))}.")
     key = {"appointment": str(appointment.pk)}
     match digit:
         case Answer.CANCEL:
@@ -71,6 +74,12 @@ def answer_reminder(patient: Patient, message: Message, digit: int, context: Too
     services.confirm(appointment=appointment, channel=CHANNELS[context.channel], actor=context.actor)
     words = f"Thank you, you are confirmed. See you {at(services.slot_of(appointment), '')}."
     return Reply.done(words, effect=Effect("appointment.confirmed", "appointment", str(appointment.pk)))
+
+
+def _where_it_moved(appointment: Appointment) -> Appointment:
+    """Return the visit as it stands now: a reminder may speak of a time that it has left."""
+    rows = Appointment.objects.visits().filter(lineage=appointment.lineage, patient=appointment.patient)
+    return rows.active().with_details().first() or appointment
 
 
 def _another_time_or_none(appointment: Appointment) -> Reply:

@@ -193,6 +193,9 @@ class WishArgument(Argument[WaitlistEntry]):
 
 
 _LIST = r"wait(?:ing)? ?list"
+_AM_I = (
+    rf"\b(?:am i|are we)(?: still| already)? (?:on|in) (?:\w+ )?{_LIST}\b|\bmy place on (?:\w+ )?{_LIST}\b"
+)
 _LEAVE = (
     rf"\b(?:off|leave|out of|from)(?: (?:the|your|that|this))? (?:{_LIST}|cancellation list)\b|"
     rf"\b(?:remove|delete|cancel)(?: \w+){{0,3}} {_LIST}\b|\bno longer (?:waiting|on the {_LIST})\b|"
@@ -213,6 +216,16 @@ _JOIN = (
     r"(?:opens? up|comes? (?:free|up)|becomes? (?:free|available)|frees? up|is free|gets free)\b|"
     r"\b(?:any|had|have|get|got)(?: \w+){0,2} cancell?ations?\b(?! (?:fees?|policy|charges?))"
 )
+
+
+@tool(label="See what I wait for", words=_AM_I, menu=False)
+def see_waitlist(patient: Patient) -> Reply:
+    """Say which times the patient waits for."""
+    wishes = list(waitlist.entries_for(patient))
+    if not wishes:
+        return Reply.say("You are not on our waitlist. Shall I put you on it?", start="join_waitlist")
+    lines = [waitlist.words_of(entry) for entry in wishes]  # by text message never what for
+    return Reply.say("\n".join(["Yes. We write to you when one of these times comes free:", *lines]))
 
 
 @tool(

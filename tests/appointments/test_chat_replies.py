@@ -168,3 +168,13 @@ def test_who_is_late_without_a_visit_today_is_offered_a_person(text):
 )
 def test_a_question_about_late_hours_is_nobody_being_late(text, words):
     assert "front desk" not in text(words).text
+
+
+def test_a_reminder_of_a_visit_that_has_moved_meanwhile_is_answered_with_where_it_is_now(
+    text, anas_exam, slot_at
+):
+    moved = diary.reschedule(appointment=anas_exam, slot=slot_at(4, 10), channel="web")
+    assert text("yes").text.startswith("That visit has moved: it is on Wednesday, March 4 at 10:00 AM")
+    moved.refresh_from_db()
+    assert moved.state == "booked"
+    assert "Wednesday, March 4 at 10:00 AM" in text("can't make it").text
