@@ -316,3 +316,51 @@ def test_a_yes_that_the_rules_refuse_leaves_the_time_held_for_the_others(held_fo
         take_over(held_for_several, ana, exam)
     held_for_several.refresh_from_db()
     assert (held_for_several.state, held_for_several.patient) == (State.HELD, None)
+
+
+# Held with the machine that a visit needs.
+
+
+@pytest.fixture
+def machine(exam, main_street):
+    found = factories.ResourceFactory(location=main_street)
+    exam.needs.add(found.kind)
+    return found
+
+
+def test_a_new_time_within_the_visits_own_is_held_with_its_machine(machine, ana, exam, slot_at):
+    exam.minutes = 20
+    exam.save()
+    visit = book(ana, exam, services.slot_from_key(exam, slot_at(3, 9).key))
+    quarter_past = services.slot_from_key(exam, slot_at(3, 9, 15).key)
+    held = hold(ana, exam, quarter_past, moving=visit)
+    assert held.resource_bookings.get().resource == machine
+    moved = services.reschedule(appointment=visit, slot=quarter_past, channel="web")
+    assert moved.resource_bookings.get().is_active
+
+
+def test_a_visit_moves_within_its_machines_time_to_what_was_held_for_several(machine, ana, exam, slot_at):
+    second = factories.ResourceFactory(location=machine.location)
+    chen = factories.ProviderFactory(last_name="Chen", locations=[machine.location])
+    factories.WeeklyHoursFactory(provider=chen, location=machine.location, weekday=1)
+    exam.providers.add(chen)
+    visit = book(ana, exam, slot_at(3, 9))
+    with_chen = services.slot_from_key(exam, f"{chen.pk}.{slot_at(3, 9).key.partition('.')[2]}")
+    held = services.hold_for_several(visit_type=exam, slot=with_chen, until=MONDAY + timedelta(minutes=45))
+    assert held.resource_bookings.get().resource == second
+    moved = take_over(held, ana, exam, moving=visit)
+    assert {use.lineage for use in moved.resource_bookings.all()} == {visit.lineage}
+    assert Appointment.objects.active().get() == moved
+
+
+def test_a_hold_that_ran_out_elsewhere_gives_its_machine_back(machine, ana, ben, exam, slot_at):
+    chen = factories.ProviderFactory(last_name="Chen", locations=[machine.location])
+    factories.WeeklyHoursFactory(provider=chen, location=machine.location, weekday=1)
+    exam.providers.add(chen)
+    held = hold(ana, exam, slot_at(3, 9))
+    with later(10):
+        booked = book(
+            ben, exam, services.slot_from_key(exam, f"{chen.pk}.{slot_at(3, 9).key.partition('.')[2]}")
+        )
+    held.refresh_from_db()
+    assert (held.state, booked.resource_bookings.get().resource) == (State.RELEASED, machine)

@@ -45,11 +45,10 @@ FOLLOWS = {
 
 PEOPLE, KINDS, PROVIDERS = (st.integers(0, last) for last in (3, 2, 1))
 SOME = st.integers(0, 5)
-STARTS = st.builds(
-    lambda day, number: datetime(2026, 3, day, 9, tzinfo=ZONE) + number * timedelta(minutes=30),
-    st.integers(3, 4),
-    st.integers(0, 4),
-)
+TUESDAY_NINE = datetime(2026, 3, 3, 9, tzinfo=ZONE)
+STARTS = st.integers(0, 4).map(lambda number: TUESDAY_NINE + number * timedelta(minutes=30))
+"""Few times, so that many want the same."""
+
 CHANNELS = st.sampled_from(["web", "sms", "staff"])
 
 
@@ -97,9 +96,10 @@ class Diary(RuleBasedStateMachine):
 
     # What may happen.
 
-    @initialize(patient=PEOPLE, start=STARTS)
-    def somebody_is_booked(self, patient, start):
-        self.book(patient, 1, 0, start, "staff", why="")
+    @initialize(kinds=st.tuples(KINDS, KINDS, KINDS), start=STARTS)
+    def some_are_booked(self, kinds, start):
+        for patient, kind in enumerate(kinds):
+            self.book(patient, kind, patient % 2, start + patient * timedelta(minutes=30), "staff", why="")
 
     @rule(patient=PEOPLE, kind=KINDS, provider=PROVIDERS, start=STARTS, channel=CHANNELS)
     def hold(self, patient, kind, provider, start, channel):
@@ -124,7 +124,7 @@ class Diary(RuleBasedStateMachine):
 
     @rule(provider=PROVIDERS, patient=PEOPLE, kind=KINDS, minutes=st.sampled_from([-90, 200, 7]))
     def book_outside_the_hours(self, provider, patient, kind, minutes):
-        start = datetime(2026, 3, 4, 9, tzinfo=ZONE) + timedelta(minutes=minutes)
+        start = TUESDAY_NINE + timedelta(days=1, minutes=minutes)
         asked = self._asked(patient, kind, provider, start)
         with self._attempt(**asked):
             booked = services.book(**asked, channel="staff", override_reason="an emergency")
@@ -136,6 +136,15 @@ class Diary(RuleBasedStateMachine):
         if asked := self.asked_for.get(patient):
             with self._attempt(**asked):
                 assert services.book(**asked, channel="sms").state == State.BOOKED
+
+    @rule(patient=PEOPLE, kind=KINDS, provider=PROVIDERS, start=STARTS, other=PEOPLE, swept=st.booleans())
+    def answer_too_late(self, patient, kind, provider, start, other, swept):
+        self.hold(patient, kind, provider, start, "web")
+        self.now += timedelta(minutes=11)
+        if swept:
+            self.sweep()
+        self.book(other, kind, provider, start, "web", why="")
+        self.say_yes_to_what_was_held(patient)
 
     @rule(patient=PEOPLE, kind=KINDS, which=st.integers(0, 30))
     def book_what_is_offered(self, patient, kind, which):
@@ -228,7 +237,7 @@ class Diary(RuleBasedStateMachine):
                 )
                 assert (won.starts_at, won.patient, won.moved_from) == (hold.starts_at, person, moving)
 
-    @rule(minutes=st.sampled_from([4, 11, 61, 180, 24 * 60]))
+    @rule(minutes=st.sampled_from([4, 11, 61, 61, 700]))
     def time_passes(self, minutes):
         self.now += timedelta(minutes=minutes)
 
@@ -241,63 +250,17 @@ class Diary(RuleBasedStateMachine):
     # What must always be so.
 
     @invariant()
-    def nobody_is_in_two_places(self):
-        rows = self._rows(lambda row: row.state in TAKES_TIME or row.state == State.HELD)
-        for one, other in combinations(rows, 2):
-            if one.lineage == other.lineage:
-                continue
-            if one.provider_id == other.provider_id:
-                assert not meet(one.busy_from, one.busy_until, other.busy_from, other.busy_until)
-            if one.patient_id is not None and one.patient_id == other.patient_id:
-                assert not meet(one.starts_at, one.ends_at, other.starts_at, other.ends_at)
-
-    @invariant()
-    def no_machine_serves_two(self):
-        uses = list(ResourceBooking.objects.select_related("appointment"))
-        for use in uses:
-            assert use.is_active == (use.appointment.state in {*TAKES_TIME, State.HELD})
-            assert use.lineage == use.appointment.lineage
-        for one, other in combinations([use for use in uses if use.is_active], 2):
-            if one.resource_id == other.resource_id and one.lineage != other.lineage:
-                assert not meet(one.busy_from, one.busy_until, other.busy_from, other.busy_until)
-
-    @invariant()
-    def what_needs_the_machine_has_it(self):
-        needing = {kind.pk for kind in self.kinds if kind.slug == "fields"}
-        served = Counter(ResourceBooking.objects.filter(is_active=True).values_list("appointment", flat=True))
-        for row in self._rows(lambda row: row.state in TAKES_TIME or row.state == State.HELD):
-            assert served[row.pk] == (row.visit_type_id in needing)
-
-    @invariant()
-    def a_visit_stands_in_the_diary_once(self):
-        standing = Counter(row.lineage for row in self._rows(lambda row: row.state in TAKES_TIME))
-        assert set(standing.values()) <= {1}
-        held = Counter(row.patient_id for row in self._rows(lambda row: row.state == State.HELD))
-        assert all(count == 1 for patient, count in held.items() if patient is not None)
-
-    @invariant()
-    def a_moved_visit_goes_on_in_one_place(self):
-        rows = {row.pk: row for row in self._rows(lambda row: True)}
-        successors = Counter(row.moved_from_id for row in rows.values() if row.moved_from_id)
-        for row in rows.values():
-            assert successors[row.pk] == (row.state == State.MOVED)
-            assert row.moved_from_id is None or rows[row.moved_from_id].lineage == row.lineage
-
-    @invariant()
-    def the_history_leads_to_the_state(self):
-        for row in Appointment.objects.prefetch_related("events"):
-            steps = [(event.from_state, event.to_state) for event in row.events.all()]
-            assert steps[0][0] == ""
-            assert steps[-1][1] == row.state
-            assert all(before[1] == after[0] for before, after in pairwise(steps))
-            assert all(to in FOLLOWS[came_from] for came_from, to in steps)
-
-    @invariant()
-    def only_visits_to_come_are_reminded_of(self):
-        waiting = Reminder.objects.filter(state=Reminder.State.WAITING).select_related("appointment")
-        for reminder in waiting:
-            assert reminder.appointment.state in {State.BOOKED, State.CONFIRMED}
-            assert reminder.starts_at == reminder.appointment.starts_at
+    def the_diary_is_whole(self):
+        rows = list(Appointment.objects.prefetch_related("events", "resource_bookings", "reminders"))
+        standing = [row for row in rows if row.state in TAKES_TIME or row.state == State.HELD]
+        nobody_is_in_two_places(standing)
+        no_machine_serves_two(rows)
+        what_needs_the_machine_has_it(standing, {kind.pk for kind in self.kinds if kind.slug == "fields"})
+        a_visit_stands_in_the_diary_once(standing)
+        a_moved_visit_goes_on_in_one_place({row.pk: row for row in rows})
+        for row in rows:
+            the_history_leads_to_the_state(row)
+            only_visits_to_come_are_reminded_of(row)
 
     # How it is asked and checked.
 
@@ -375,6 +338,63 @@ class Diary(RuleBasedStateMachine):
         return list(rows.values_list("pk", "state", "patient", "held_until", "starts_at", "lineage"))
 
 
+def nobody_is_in_two_places(standing):
+    for one, other in combinations(standing, 2):
+        if one.lineage == other.lineage:
+            continue
+        if one.provider_id == other.provider_id:
+            assert not meet(one.busy_from, one.busy_until, other.busy_from, other.busy_until)
+        if one.patient_id is not None and one.patient_id == other.patient_id:
+            assert not meet(one.starts_at, one.ends_at, other.starts_at, other.ends_at)
+
+
+def no_machine_serves_two(rows):
+    in_use = []
+    for row in rows:
+        for use in row.resource_bookings.all():
+            assert use.is_active == (row.state in {*TAKES_TIME, State.HELD})
+            assert (use.lineage, use.busy_from, use.busy_until) == (
+                row.lineage, row.busy_from, row.busy_until
+            )  # fmt: skip
+            in_use += [use] if use.is_active else []
+    for one, other in combinations(in_use, 2):
+        if one.resource_id == other.resource_id and one.lineage != other.lineage:
+            assert not meet(one.busy_from, one.busy_until, other.busy_from, other.busy_until)
+
+
+def what_needs_the_machine_has_it(standing, needing):
+    for row in standing:
+        assert len(row.resource_bookings.all()) == (row.visit_type_id in needing)
+
+
+def a_visit_stands_in_the_diary_once(standing):
+    visits = Counter(row.lineage for row in standing if row.state in TAKES_TIME)
+    holds = Counter(row.patient_id for row in standing if row.state == State.HELD and row.patient_id)
+    assert {*visits.values(), *holds.values()} <= {1}
+
+
+def a_moved_visit_goes_on_in_one_place(rows):
+    successors = Counter(row.moved_from_id for row in rows.values() if row.moved_from_id)
+    for row in rows.values():
+        assert successors[row.pk] == (row.state == State.MOVED)
+        assert row.moved_from_id is None or rows[row.moved_from_id].lineage == row.lineage
+
+
+def the_history_leads_to_the_state(row):
+    steps = [(event.from_state, event.to_state) for event in row.events.all()]
+    assert steps[0][0] == ""
+    assert steps[-1][1] == row.state
+    assert all(before[1] == after[0] for before, after in pairwise(steps))
+    assert all(to in FOLLOWS[came_from] for came_from, to in steps)
+
+
+def only_visits_to_come_are_reminded_of(row):
+    for reminder in row.reminders.all():
+        if reminder.state == Reminder.State.WAITING:
+            assert row.state in {State.BOOKED, State.CONFIRMED}
+            assert reminder.starts_at == row.starts_at
+
+
 def meet(start, end, other_start, other_end):
     return start < other_end and other_start < end
 
@@ -384,7 +404,7 @@ def test_the_diary_stays_whole_whatever_happens_in_whatever_order(house):
     run_state_machine_as_test(
         Diary,
         settings=settings(
-            max_examples=30,
+            max_examples=40,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),
