@@ -24,17 +24,19 @@ from practice import services as practice
 from practice.desk import History, Kept, ReadOnly, RecordsReads, attempt
 from practice.models import Weekday
 
-OFFER_COLORS = {
-    WaitlistOffer.State.OFFERED: "warning",
-    WaitlistOffer.State.ACCEPTED: "success",
-    WaitlistOffer.State.LAPSED: "info",
-}
 OPENING_COLORS = {
     Opening.State.NEW: "info",
     Opening.State.OFFERED: "warning",
     Opening.State.TAKEN: "success",
+    Opening.State.CLOSED: "primary",
 }
-ENTRY_COLORS = {WaitlistEntry.State.WAITING: "warning", WaitlistEntry.State.BOOKED: "success"}
+OVER = "over"
+ENTRY_COLORS = {
+    WaitlistEntry.State.WAITING: "warning",
+    WaitlistEntry.State.BOOKED: "success",
+    WaitlistEntry.State.WITHDRAWN: "primary",
+    OVER: "info",
+}
 
 
 class WaitsFilter(admin.SimpleListFilter):
@@ -252,7 +254,7 @@ class WaitlistEntryAdmin(RecordsReads, Kept):
     def standing(self, entry: WaitlistEntry) -> tuple[str, str]:
         is_over = entry.last_day is not None and entry.last_day < clock.today()
         if is_over and entry.state == WaitlistEntry.State.WAITING:
-            return "over", "the last day is over"
+            return OVER, "the last day is over"
         return entry.state, entry.get_state_display()
 
     @display(description="Reached")

@@ -4,7 +4,7 @@ The work stands in the rows: an opening that is new or whose round has run out i
 by whoever claims it, so a step is safe to run twice, by two workers at once, and after a crash.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -186,17 +186,24 @@ def _is_quiet() -> bool:
 
 
 def _ask_the_next(opening_id: int) -> int:
-    """Hold the best time for the best few and ask them, all in one transaction, or close the opening."""
+    """Hold the best time for the best few and ask them, all in one transaction, or let the time go.
+
+    While somebody whom it suits is being asked about another time, it waits for them: free for
+    everybody, and offered as soon as they have answered.
+    """
     claimed = Opening.objects.filter(pk=opening_id, state=State.NEW)
     if not claimed.update(state=State.OFFERED):
         return 0  # asked, taken or closed, here or by another worker
     opening = Opening.objects.select_related("freed_by", "provider", "location").get(pk=opening_id)
-    for chance in _chances(opening):
-        asked = list(islice(_who_may(chance), rules.settings().offers_at_once))
+    chances, busy = _chances(opening), _lines_being_asked()
+    for chance in chances:
+        asked = list(islice(_who_may(chance, busy), rules.settings().offers_at_once))
         until = _answer_until(chance.slot, asked[0].entry.visit_type) if asked else clock.now()
         if until >= clock.now() + SHORTEST and _hold(opening, chance.slot, asked[0].entry.visit_type, until):
             return _ask(opening, chance.slot, until, asked)
-    Opening.objects.filter(pk=opening_id).update(state=State.CLOSED)
+    is_awaited = any(_line_to(wish.entry.patient) in busy for chance in chances for wish in chance.wishes)
+    claimed = Opening.objects.filter(pk=opening_id)
+    claimed.update(state=State.NEW if is_awaited else State.CLOSED)
     return 0
 
 
@@ -226,18 +233,38 @@ def _free(opening: Opening, kinds: Mapping[int, VisitType]) -> dict[int, Sequenc
     }
 
 
-def _who_may(chance: Chance) -> Iterator[Wish]:
-    """Yield those who may book this time by every rule, and whom we can reach to ask."""
+def _who_may(chance: Chance, busy: Collection[str]) -> Iterator[Wish]:
+    """Yield those who may book this time by every rule, and whom we can reach to ask.
+
+    A household's phone is asked one thing at a time: a "1" must say what it answers.
+    """
+    lines = set(busy)
     for wish in chance.wishes:
-        entry, moves = wish.entry, wish.moves
-        try:
-            if moves:
-                rules.check_movable(moves)
-            rules.check_bookable(entry.visit_type, chance.slot, patient=entry.patient, moving=moves)
-        except Refusal:
-            continue
-        if messaging.reachable(patient=entry.patient, kind=OFFER):
+        line = _line_to(wish.entry.patient)
+        if line not in lines and _may(wish, chance.slot):
+            lines.add(line)
             yield wish
+
+
+def _may(wish: Wish, slot: Slot) -> bool:
+    entry = wish.entry
+    try:
+        if wish.moves:
+            rules.check_movable(wish.moves)
+        rules.check_bookable(entry.visit_type, slot, patient=entry.patient, moving=wish.moves)
+    except Refusal:
+        return False
+    return bool(messaging.reachable(patient=entry.patient, kind=OFFER))
+
+
+def _lines_being_asked() -> set[str]:
+    offers = WaitlistOffer.objects.filter(state=WaitlistOffer.State.OFFERED)
+    return {_line_to(offer.entry.patient) for offer in offers.select_related("entry__patient__guarantor")}
+
+
+def _line_to(patient: Patient) -> str:
+    """Return the phone that a household shares, or else what stands for the patient alone."""
+    return str(patient.phone or patient.payer.phone) or str(patient.pk)
 
 
 def _answer_until(slot: Slot, visit_type: VisitType) -> datetime:

@@ -9,7 +9,15 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from appointments import rules
-from appointments.models import Appointment, Opening, VisitType, WaitlistEntry, WaitlistOffer
+from appointments.models import (
+    Appointment,
+    Opening,
+    ScheduleException,
+    VisitType,
+    WaitlistEntry,
+    WaitlistOffer,
+    WeeklyHours,
+)
 from appointments.refusals import Ended
 from appointments.waitlist import offers
 from appointments.waitlist.matching import Wish
@@ -65,6 +73,7 @@ def join(
         "until_time": until_time,
         "channel": channel,
     }
+    _check_somebody_is_there(visit_type, wish)
     if note or channel == Channel.STAFF:  # else what the desk wrote stays
         wish["note"] = note[:200]
     return _keep(patient, visit_type, wish)
@@ -151,14 +160,10 @@ def _read_one(entry: WaitlistEntry, busy: list[Appointment], lineages: dict[UUID
 def open_to(opening: Opening) -> QuerySet[WaitlistEntry]:
     """Return the wishes that an opening might fulfil by provider, place and day.
 
-    Left out is who was asked about it before, who is being asked about another time at the moment,
-    and who has just given this one up.
+    Left out is who was asked about it before, and who has just given it up.
     """
     day = opening.busy_until.astimezone(practice.zone()).date()
     asked_before = WaitlistOffer.objects.filter(opening=opening, entry=OuterRef("pk"))
-    being_asked = WaitlistOffer.objects.filter(
-        state=WaitlistOffer.State.OFFERED, entry__patient=OuterRef("patient")
-    )
     return (
         WaitlistEntry.objects.waiting()
         .filter(Q(provider=None) | Q(provider=opening.provider_id))
@@ -167,8 +172,8 @@ def open_to(opening: Opening) -> QuerySet[WaitlistEntry]:
         .filter(patient__is_active=True, visit_type__providers=opening.provider_id)
         .exclude(patient=opening.freed_by.patient_id)
         .exclude(Exists(asked_before))
-        .exclude(Exists(being_asked))
         .with_details()
+        .select_related("patient__guarantor")
     )
 
 
@@ -234,6 +239,29 @@ def _check_what(
         raise Invalid(f"{provider} does not do this kind of visit.")
     if location and not location.is_active:
         raise Invalid(f"{location} is closed.")
+
+
+def _check_somebody_is_there(visit_type: VisitType, wish: dict[str, Any]) -> None:
+    """Raise Invalid where nobody who does this visit works at the wished times: none could come free."""
+    narrowed = {name: wish[name] for name in ("provider", "location") if wish[name]}
+    begins = {"starts_at__lt": wish["until_time"]} if wish["until_time"] else {}
+    ends = {"ends_at__gt": wish["from_time"]} if wish["from_time"] else {}
+    able = Q(provider__visit_types=visit_type, provider__is_active=True, **narrowed, **begins, **ends)
+    days = Q(date__lte=wish["last_day"] or date.max) & (
+        Q(date__gte=wish["first_day"]) | Q(last_date__gte=wish["first_day"])
+    )
+    weekly = WeeklyHours.objects.filter(able, weekday__in=_weekdays_within(wish))
+    extra = ScheduleException.objects.filter(able, days, kind=ScheduleException.Kind.EXTRA)
+    if not (weekly.exists() or extra.exists()):
+        raise Invalid("We see no patients at such times. Please choose other days or times of day.")
+
+
+def _weekdays_within(wish: dict[str, Any]) -> set[int]:
+    """Return the wished weekdays that lie between the first and the last day."""
+    first, last = wish["first_day"], wish["last_day"]
+    span = 7 if last is None else min((last - first).days + 1, 7)
+    coming = {(first + timedelta(days=number)).weekday() for number in range(span)}
+    return coming & set(wish["weekdays"] or range(7))
 
 
 def _check_moves(patient: Patient, visit_type: VisitType, moving: Appointment, *, by_staff: bool) -> None:

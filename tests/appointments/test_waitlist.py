@@ -9,6 +9,7 @@ from appointments.models import (
     Appointment,
     DiarySettings,
     Opening,
+    ScheduleException,
     VisitType,
     WaitlistEntry,
     WaitlistOffer,
@@ -166,6 +167,34 @@ def test_nobody_waits_for_what_they_could_not_say_yes_to(ana, exam, okafor):
     for channel in ("web", "staff"):
         with pytest.raises(ByPhone):
             waitlist.join(patient=ana, visit_type=exam, channel=channel)
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"weekdays": [5, 6]},
+        {"first_day": date(2026, 3, 7), "last_day": date(2026, 3, 8)},
+        {"first_day": date(2026, 3, 3), "last_day": date(2026, 3, 4), "weekdays": [3, 4]},
+        {"until_time": time(9)},
+        {"from_time": time(17)},
+    ],
+)
+def test_nobody_waits_for_times_at_which_nobody_works(ana, exam, wish):
+    with pytest.raises(Invalid, match="We see no patients at such times"):
+        waitlist.join(patient=ana, visit_type=exam, channel="web", **wish)
+    assert not WaitlistEntry.objects.exists()
+
+
+def test_extra_hours_can_be_waited_for(ana, exam, okafor, main_street):
+    ScheduleException.objects.create(
+        kind="extra",
+        date=date(2026, 3, 7),
+        provider=okafor,
+        location=main_street,
+        starts_at=time(9),
+        ends_at=time(12),
+    )
+    assert waitlist.join(patient=ana, visit_type=exam, channel="web", weekdays=[5]).weekdays == [5]
 
 
 def test_a_provider_who_does_not_do_this_visit_is_not_waited_for(ana, exam):
@@ -388,6 +417,14 @@ def test_who_cannot_be_reached_does_not_keep_others_waiting(ana, ben, waits, tak
     assert states(frees(taken)) == {"Ben": Offered.OFFERED}
 
 
+def test_a_household_with_one_phone_is_asked_one_thing_at_a_time(ana, ben, waits, taken, frees):
+    leo = factories.PatientFactory(first_name="Leo", phone=ana.phone, account=None, guarantor=ana)
+    mia = factories.PatientFactory(first_name="Mia", phone="", account=None, guarantor=ana)
+    for patient in (ana, leo, mia, ben):
+        waits(patient)
+    assert states(frees(taken)) == {"Ana": Offered.OFFERED, "Ben": Offered.OFFERED}
+
+
 def test_without_a_phone_the_offer_goes_by_e_mail(ana, waits, taken, frees):
     ana.phone = ""
     ana.save()
@@ -444,14 +481,33 @@ def test_a_long_visit_is_not_offered_a_short_gap(ana, waits, taken, frees, okafo
     assert frees(taken).state == State.CLOSED
 
 
-def test_nobody_is_asked_about_two_times_at_once(ana, waits, taken, frees, exam, slot_at):
+def test_who_is_being_asked_about_one_time_is_asked_about_the_next_after_their_answer(
+    ana, waits, taken, frees, after, exam, slot_at
+):
     somebody = factories.PatientFactory()
     second = services.book(patient=somebody, visit_type=exam, slot=slot_at(4, 9), channel="web")
     waits(ana)
-    frees(taken)
+    first = frees(taken)
     other = frees(second)
+    assert (other.state, other.offers.count(), len(sent_to(ana))) == (State.NEW, 0, 1)
+    assert Appointment.objects.filter(state="held").get() == first.hold
+    after(waitlist.decline, offer=first.offers.get(), channel="sms")
+    after(waitlist.sweep)
+    assert states(other) == {"Ana": Offered.OFFERED}
+    assert len(sent_to(ana)) == 2
+
+
+def test_a_time_that_waited_for_an_answer_is_closed_by_a_yes_to_the_other(
+    ana, waits, taken, frees, after, exam, slot_at
+):
+    somebody = factories.PatientFactory()
+    second = services.book(patient=somebody, visit_type=exam, slot=slot_at(4, 9), channel="web")
+    waits(ana)
+    first, other = frees(taken), frees(second)
+    after(waitlist.accept, offer=first.offers.get(), channel="sms")
+    after(waitlist.sweep)
+    other.refresh_from_db()
     assert other.state == State.CLOSED
-    assert len(sent_to(ana)) == 1
 
 
 def test_at_night_nobody_is_asked_and_nothing_is_held(ana, waits, exam, slot_at, frees, after):
