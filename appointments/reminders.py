@@ -3,6 +3,7 @@
 import logging
 from datetime import datetime, time, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
@@ -29,26 +30,26 @@ logger = logging.getLogger(__name__)
 
 def plan(appointment: Appointment) -> None:
     """Write the reminders that the rules ask for; those whose time has passed are left out."""
-    Reminder.objects.bulk_create(_wanted(appointment, list(ReminderRule.objects.filter(is_active=True))))
+    rules = list(ReminderRule.objects.filter(is_active=True))
+    Reminder.objects.bulk_create(_wanted(appointment, rules, practice.zone()))
 
 
 @transaction.atomic
 def plan_again() -> None:
     """Let what still waits follow rules that were changed; what is in the outbox or dropped stays."""
-    rules = list(ReminderRule.objects.filter(is_active=True))
+    rules, zone = list(ReminderRule.objects.filter(is_active=True)), practice.zone()
     visits = Appointment.objects.filter(state__in=EXPECTED, starts_at__gt=clock.now())
     waiting = Reminder.objects.filter(state=State.WAITING, due_at__gt=clock.now())
     waiting.filter(appointment__in=visits).delete()
-    wanted = [row for visit in visits for row in _wanted(visit, rules)]
+    wanted = [row for visit in visits for row in _wanted(visit, rules, zone)]
     Reminder.objects.bulk_create(wanted, ignore_conflicts=True)
 
 
-def due_at(rule: ReminderRule, starts_at: datetime) -> datetime:
-    """Return when a rule reminds of a visit, on the practice's wall clock.
+def due_at(rule: ReminderRule, starts_at: datetime, zone: ZoneInfo) -> datetime:
+    """Return when a rule reminds of a visit, on the wall clock of the practice's zone.
 
     A day before nine o'clock is nine o'clock, also on the day on which the clocks change.
     """
-    zone = practice.zone()
     local = starts_at.astimezone(zone)
     if rule.unit == ReminderRule.Unit.HOURS:
         return local - timedelta(hours=rule.lead)
@@ -103,15 +104,13 @@ def register_check() -> None:
     checks.register(KIND, check)
 
 
-def _wanted(appointment: Appointment, rules: list[ReminderRule]) -> list[Reminder]:
+def _wanted(appointment: Appointment, rules: list[ReminderRule], zone: ZoneInfo) -> list[Reminder]:
     """Return one reminder for each moment; a rule of the visit's own type goes before one for all."""
     if _not_expected(appointment):
         return []
     fitting = [rule for rule in rules if rule.visit_type_id in (None, appointment.visit_type_id)]
-    deciding = {(rule.lead, rule.unit): rule for rule in sorted(fitting, key=_is_special)}
-    moments = {
-        due_at(rule, appointment.starts_at): rule for rule in sorted(deciding.values(), key=_is_special)
-    }
+    deciding = {(rule.lead, rule.unit): rule for rule in sorted(fitting, key=_is_special)}.values()
+    moments = {due_at(rule, appointment.starts_at, zone): rule for rule in sorted(deciding, key=_is_special)}
     return [
         Reminder(appointment=appointment, rule=rule, starts_at=appointment.starts_at, due_at=moment)
         for moment, rule in sorted(moments.items())

@@ -48,8 +48,8 @@ def test_an_opt_out_told_at_the_desk_counts(desk, ana):
     [
         ("Hi {nickname}", "Not known here: nickname. This message knows {first_name}, {location}, {phone}"),
         ("Hi {first_name", "Every brace that opens must close"),
-        ("Hi {first_name:>99999999}", "around one name and nothing else"),
-        ("Hi {first_name!r}", "around one name and nothing else"),
+        ("Hi {first_name:>99999999}", "Every brace that opens must close, around one name"),
+        ("Hi {first_name!r}", "Every brace that opens must close, around one name"),
     ],
 )
 def test_a_wording_that_could_not_be_filled_is_refused_beside_its_field(desk, body, problem):
