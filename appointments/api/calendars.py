@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
@@ -27,14 +28,14 @@ class CalendarLinkView(APIView):
     def get(self, request: Request) -> Response:
         """Return the link, or null while there is none."""
         link = CalendarLink.objects.filter(patient=patient_of(request)).first()
-        return Response({"url": link and _address(request, link)})
+        return Response({"url": link and _address(link)})
 
     @extend_schema(request=None, responses={201: CalendarLinkSerializer})
     def post(self, request: Request) -> Response:
         """Make a new link; the one before no longer works."""
         link = calendars.renew(patient_of(request))
-        return Response({"url": _address(request, link)}, status=status.HTTP_201_CREATED)
+        return Response({"url": _address(link)}, status=status.HTTP_201_CREATED)
 
 
-def _address(request: Request, link: CalendarLink) -> str:
-    return request.build_absolute_uri(reverse("appointments:calendar_feed", args=[link.token]))
+def _address(link: CalendarLink) -> str:
+    return str(settings.SITE_URL) + reverse("appointments:calendar_feed", args=[link.token])

@@ -76,6 +76,8 @@ def move(request: PatientRequest, appointment_id: uuid.UUID) -> HttpResponse:
     visit = services.get_for(request.patient, appointment_id)
     if request.method == "POST":
         return _hold(request, visit.visit_type, moving=visit)
+    if not visit.is_active:
+        return redirect("appointments:detail", visit.pk)
     return _times(request, visit.visit_type, moving=visit)
 
 
@@ -174,7 +176,13 @@ def _check(
     form: KeyForm,
     moving: Appointment | None = None,
 ) -> HttpResponse:
-    """Show the time once more before the yes: held, or only free as far as we can see."""
+    """Show the time once more before the yes: held, or only free as far as we can see.
+
+    Who goes back to it after the yes is led to what was booked, and not told that nothing was.
+    """
+    booked = _booked(request.patient, visit_type, slot)
+    if booked:
+        return redirect("appointments:detail", booked.pk)
     held = _held(request.patient, visit_type, slot, moving)
     if held is None and not form.is_bound:
         objection = _closed_to(request.patient, visit_type, moving) or services.why_not(
@@ -190,6 +198,11 @@ def _check(
         "held": held,
     }
     return page(request, "book", **shown, seconds_left=held and _seconds_left(held))
+
+
+def _booked(patient: Patient, visit_type: VisitType, slot: Slot) -> Appointment | None:
+    mine = Appointment.objects.active().for_patient(patient)
+    return mine.filter(visit_type=visit_type, provider=slot.provider, starts_at=slot.starts_at).first()
 
 
 def _held(

@@ -3,6 +3,7 @@
 import re
 import uuid
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -43,7 +44,7 @@ def subscription(request: PatientRequest) -> HttpResponse:
     link = CalendarLink.objects.filter(patient=request.patient).first()
     if link is None:
         return page(request, "subscribe")
-    address = request.build_absolute_uri(reverse("appointments:calendar_feed", args=[link.token]))
+    address = settings.SITE_URL + reverse("appointments:calendar_feed", args=[link.token])
     return page(request, "subscribe", address=address, opens=re.sub("^https?:", "webcal:", address))
 
 

@@ -65,6 +65,8 @@ def confirm(request: PatientRequest, appointment_id: uuid.UUID) -> HttpResponse:
 def cancel(request: PatientRequest, appointment_id: uuid.UUID) -> HttpResponse:
     visit = services.get_for(request.patient, appointment_id)
     form = CancelForm(request.POST if request.method == "POST" else None)
+    if not form.is_bound and _objection(rules.check_cancellable, visit):
+        return redirect("appointments:detail", visit.pk)
     if not form.is_valid():
         return page(request, "cancel", visit=visit, form=form)
     try:

@@ -237,6 +237,10 @@ class TestBooking:
         assert (visit.patient, visit.channel, visit.note) == (ana, "web", "sore left eye")
         assert visit.state == "booked"
 
+    def test_going_back_after_the_yes_leads_to_what_was_booked(self, signed_in, anas_exam, tuesday_nine):
+        back = signed_in.get(f"/appointments/book/exam/{tuesday_nine.key}/")
+        assert back.url == f"/appointments/{anas_exam.pk}/"
+
     def test_a_yes_after_the_hold_ran_out_books_what_is_still_free(
         self, signed_in, monday, ana, exam, tuesday_nine
     ):
@@ -328,6 +332,13 @@ class TestTheVisit:
         anas_exam.refresh_from_db()
         assert anas_exam.is_active
 
+    def test_a_visit_that_is_over_is_neither_moved_nor_cancelled_but_shown(self, signed_in, anas_exam):
+        services.cancel(appointment=anas_exam, channel="web")
+        for door in ("move", "cancel"):
+            assert (
+                signed_in.get(f"/appointments/{anas_exam.pk}/{door}/").url == f"/appointments/{anas_exam.pk}/"
+            )
+
     def test_too_late_shows_why_and_how_to_reach_us_in_the_place_of_the_buttons(self, signed_in, anas_exam):
         with clock.frozen_at(anas_exam.starts_at - timedelta(minutes=30)):
             page = signed_in.get(f"/appointments/{anas_exam.pk}/")
@@ -396,6 +407,18 @@ class TestWaiting:
         assert entry.state == "withdrawn"
         assert "Tuesdays" not in words_of(signed_in.get("/appointments/waitlist/"))
 
+    @pytest.mark.parametrize("wishes", [1, 5])
+    def test_the_waitlist_asks_the_same_few_questions_however_many_wishes(
+        self, signed_in, monday, ana, okafor, wishes, django_assert_max_num_queries
+    ):
+        for number in range(wishes):
+            kind = factories.VisitTypeFactory(
+                name=f"Kind {number}", slug=f"kind-{number}", providers=[okafor]
+            )
+            waitlist.join(patient=ana, visit_type=kind, channel="web")
+        with django_assert_max_num_queries(12):
+            signed_in.get("/appointments/waitlist/")
+
     def test_a_visit_can_wait_for_an_earlier_time(self, signed_in, ana, anas_exam, slot_at):
         late = services.reschedule(appointment=anas_exam, slot=slot_at(20, 10), channel="web")
         signed_in.post(f"/appointments/{late.pk}/earlier/", {"first_day": "2026-03-02"})
@@ -461,7 +484,7 @@ class TestOffers:
 
 
 class TestCalendars:
-    FEED = re.compile(r'value="http://testserver(/appointments/calendar/[\w-]+\.ics)"')
+    FEED = re.compile(r'value="https?://[^/"]+(/appointments/calendar/[\w-]+\.ics)"')
 
     def address(self, page) -> str:
         return self.FEED.search(page.content.decode())[1]
