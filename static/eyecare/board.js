@@ -25,7 +25,8 @@ function say(text, isNo = false) {
 
 // ------------------------------------------------------------------ staying fresh
 
-let focused = null; // the id of what had the focus in the columns, to find it again after a swap
+let focused = null; // what had the focus in the columns, to find it or its neighbour again after a swap
+let arriving = null; // the id of the visit that was just written and is to be shown
 let scrolled = null;
 let known = states();
 let isFirst = true;
@@ -71,7 +72,7 @@ function beforeSwap(event) {
     if (xhr.status === 200 || xhr.status === 304) fresh();
     if (!event.detail.shouldSwap) return;
     columns.dataset.stamp = xhr.getResponseHeader("ETag");
-    focused = columns.contains(document.activeElement) ? document.activeElement.id : null;
+    focused = remembered(document.activeElement.closest(".start, .block"));
     scrolled = place(columns.querySelector("[data-day]"));
   } else if (target === panel && [400, 409, 422].includes(xhr.status)) {
     event.detail.shouldSwap = true;
@@ -87,12 +88,34 @@ function afterSwap(event) {
   if (event.detail.target === columns) {
     const day = columns.querySelector("[data-day]");
     if (day && scrolled) day.scrollTo({ ...scrolled, behavior: "instant" });
-    settle();
-    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+    focusAgain();
     flash();
   } else if (event.detail.target === panel) {
     openPanel();
   }
+}
+
+function remembered(stop) {
+  return stop && { id: stop.id, from: from(stop), column: stop.closest(".column").id };
+}
+
+function focusAgain() {
+  const shown = arriving && document.getElementById(arriving);
+  const next = shown || (focused && (document.getElementById(focused.id) ?? nearest(focused)));
+  if (shown) arriving = null;
+  settle(next);
+  next?.focus({ preventScroll: next !== shown });
+}
+
+// What was focused may be gone, a free time taken for instance: the next best thing is what stands there now.
+function nearest({ column, from: minute }) {
+  const there = document.getElementById(column);
+  return there && closest(stops(there), minute);
+}
+
+function closest(list, minute) {
+  const distance = (stop) => Math.abs(from(stop) - minute);
+  return list.reduce((best, each) => (distance(each) < distance(best) ? each : best), list[0]);
 }
 
 function flash() {
@@ -112,21 +135,17 @@ function openPanel() {
   else if (!stays) panel.querySelector("h2")?.focus();
 }
 
-let opener = null; // the id of what the dialog was opened from
-
-function closePanel() {
-  dialog.close();
-}
+let opener = null; // the id of what the dialog was opened from: it may have been drawn anew meanwhile
 
 function closed() {
   panel.replaceChildren();
-  document.getElementById(opener)?.focus();
+  document.getElementById(opener)?.focus({ preventScroll: true });
 }
 
 function done(event) {
   say(event.detail.said);
-  opener = event.detail.shown;
-  closePanel();
+  arriving = event.detail.shown;
+  dialog.close();
   htmx.trigger(columns, "desk:refresh");
 }
 
@@ -153,7 +172,7 @@ function from(stop) {
 // One stop of the whole day is reached by Tab, the others from it by arrow keys.
 function settle(stop = null) {
   const all = [...columns.querySelectorAll(".start, .block")];
-  const current = stop ?? document.getElementById(focused) ?? firstStop(all);
+  const current = stop ?? firstStop(all);
   for (const each of all) each.tabIndex = each === current ? 0 : -1;
 }
 
@@ -166,12 +185,7 @@ function firstStop(all) {
 function beside(column, step, stop) {
   const next = column[step > 0 ? "nextElementSibling" : "previousElementSibling"];
   if (!next?.matches(".column")) return null;
-  const there = stops(next);
-  const near = there.reduce(
-    (best, each) => (Math.abs(from(each) - from(stop)) < Math.abs(from(best) - from(stop)) ? each : best),
-    there[0],
-  );
-  return near ?? beside(next, step, stop);
+  return closest(stops(next), from(stop)) ?? beside(next, step, stop);
 }
 
 const KEYS = {
@@ -287,7 +301,7 @@ function picked(event) {
 function clicked(event) {
   const option = event.target.closest("[data-combo] [data-pk]");
   if (option) return choose(option.closest("[data-combo]"), option);
-  if (event.target.closest("[data-close]") || event.target === dialog) return closePanel();
+  if (event.target.closest("[data-close]") || event.target === dialog) return dialog.close();
   const to = event.target.closest("[data-to]");
   if (to) document.getElementById(to.dataset.to).scrollIntoView({ inline: "start", block: "nearest" });
 }
