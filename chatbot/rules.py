@@ -63,20 +63,25 @@ def in_so_many_words(
     of an emergency.
     """
     reading = Reading.of(turn, tools)
-    found: dict[str, dict[str, str]] = {}
+    found: dict[str, str] = {}
     rest = []
     for start, end in _pieces(reading.message):
         piece = reading.message[start:end]
         named = next((name for name, words in unmistakable.items() if words.search(keys(piece))), "")
         if named:
-            found.setdefault(named, reading.details(reading.message, named))
+            found.setdefault(named, piece)
         else:
             rest.append(piece)
     if not found or triage.by_default().check(reading.message):
         return []
-    others = Reading.of(replace(turn, message=". ".join(rest)), tools).requested() if rest else []
-    told = [Command(name, details) for name, details in found.items()]
-    return [*(other for other in others if other.name not in found), *told][-COMMAND_LIMIT:]
+    beside = replace(turn, message=". ".join(rest), task=next(iter(found)))
+    asked = Reading.of(beside, tools).requested() if rest else []
+    others = [other for other in asked if other.name not in found]
+    # details may stand in any clause, unless another task was asked for: then they may be its own
+    told = {name: piece if others else reading.message for name, piece in found.items()}
+    return [*others, *(Command(name, reading.details(said, name)) for name, said in told.items())][
+        -COMMAND_LIMIT:
+    ]
 
 
 def plainly(turn: Turn) -> Command | None:

@@ -95,6 +95,7 @@ def _another_time_or_none(appointment: Appointment) -> Reply:
 
 
 _LATE = (
+    r"^(?!.*\b(?:if|what|how|why|can|could|should|too|fees?|policy)\b).*?"
     r"\b(?:running|gonna be|going to be|will be|ill be|be|am|im|i am|we are|were)"
     r"(?: (?:about|like|a|an|the|bit|little|few|some|so|very|maybe|just|probably|around|\d+|five|ten|fifteen|"
     r"twenty|thirty|min|mins|minute|minutes|hour|half))* late\b(?! (?:in|on|than)\b)|"

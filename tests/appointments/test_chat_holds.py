@@ -5,7 +5,13 @@ from datetime import timedelta
 import pytest
 
 from appointments import services as diary
-from appointments.models import Appointment, DiarySettings, ScheduleException, UrgentBlock
+from appointments.models import (
+    Appointment,
+    DiarySettings,
+    ScheduleException,
+    UrgentBlock,
+    WaitlistEntry,
+)
 from chatbot import backends, prompt, services
 from chatbot.commands import Command
 from eyecare import clock
@@ -284,3 +290,47 @@ def test_of_two_visits_the_one_that_is_too_near_cannot_be_cancelled_and_the_othe
         say("yes")
     other.refresh_from_db()
     assert other.state == "cancelled"
+
+
+def test_where_nothing_suits_the_waitlist_is_offered_and_takes_along_what_was_said(
+    say, ana, ben, exam, slot_at
+):
+    diary.book(patient=ben, visit_type=exam, slot=slot_at(3, 15), channel="web")
+    assert labels(ask_for_tuesday_at_three(say))[-1] == "Put me on the waitlist"
+    reply = say("put me on the waitlist")
+    assert reply.text == (
+        "Put you on the waitlist for Comprehensive eye exam: between 3:00 PM and 3:30 PM, on Tuesday, March 3?"
+    )
+    assert say("yes").effects[0]["action"] == "waitlist.joined"
+    wish = WaitlistEntry.objects.get()
+    assert (wish.patient, wish.visit_type, str(wish.first_day)) == (ana, exam, "2026-03-03")
+
+
+def test_a_visit_that_cannot_move_as_wished_may_wait_for_an_earlier_time(say, anas_exam, ben, exam, slot_at):
+    diary.book(patient=ben, visit_type=exam, slot=slot_at(2, 15), channel="web")
+    reply = say("make it today at 3", ("reschedule_appointment", {"slot": "today at 3"}))
+    assert reply.text.startswith("Monday, March 2 at 3:00 PM with Dr. Maya Okafor is taken.")
+    reply = say("4")
+    assert reply.text.startswith("Write to you when a time before Tuesday, March 3 at 9:00 AM comes free")
+    say("yes")
+    assert WaitlistEntry.objects.get().moving == anas_exam
+
+
+def test_without_any_free_time_at_all_the_phone_and_the_waitlist_are_named(say, okafor):
+    okafor.weekly_hours.all().delete()
+    reply = say("i need an exam", ("book_appointment", {"visit_type": "exam"}))
+    assert reply.text.startswith("I find no free time for this. Please call us at (212) 555-0100.")
+    assert labels(reply) == ["Put me on the waitlist"]
+
+
+def test_a_far_day_is_answered_with_times_around_it(say):
+    ScheduleException.objects.create(kind="closed", date="2026-07-06", reason="Inventory")
+    reply = say("exam on july 6", ("book_appointment", {"visit_type": "exam", "slot": "july 6"}))
+    assert reply.text.startswith("We are closed on Monday, July 6: Inventory.")
+    assert all(label.split(", ")[1].startswith("Jul ") for label in labels(reply)[:3])
+
+
+def test_a_day_after_the_diarys_end_is_answered_with_its_end(say):
+    reply = say("exam on december 3", ("book_appointment", {"visit_type": "exam", "slot": "december 3"}))
+    assert reply.text.startswith("Our diary is open until August 29.")
+    assert labels(reply)[0].startswith("Fri, Aug 28")

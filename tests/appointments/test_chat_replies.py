@@ -164,8 +164,12 @@ def test_who_is_late_without_a_visit_today_is_offered_a_person(text):
 
 
 @pytest.mark.parametrize(
-    "words", ["are you open late on thursday", "is there a late fee", "do you have anything late in the day"]
-)
+    "words",
+    [
+        "are you open late on thursday", "is there a late fee", "do you have anything late in the day",
+        "what happens if i am late", "is it too late to cancel?",
+    ],
+)  # fmt: skip
 def test_a_question_about_late_hours_is_nobody_being_late(text, words):
     assert "front desk" not in text(words).text
 

@@ -1,5 +1,6 @@
 """Keywords and nearest examples give the same closed list of commands as a model."""
 
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -150,3 +151,31 @@ def test_what_only_sounds_like_a_request_is_outvoted() -> None:
 def test_every_example_names_a_command() -> None:
     known = {tool.name for tool in TOOLS} | set(GENERAL_COMMANDS)
     assert {example.command for example in retrieval.examples()} <= known
+
+
+UNMISTAKABLE = {"join_list": re.compile(r"\bthe list\b")}
+LIST = outline("join_list", "visit_type", "slot")
+
+
+@pytest.mark.parametrize(
+    ("message", "commands"),
+    [
+        ("put me on the list", [("join_list", {})]),
+        (
+            "put me on the list, an eye exam on friday",
+            [("join_list", {"visit_type": "eye exam", "slot": "on friday"})],
+        ),
+        (
+            "what do i owe? and put me on the list for friday",
+            [("balance", {}), ("join_list", {"slot": "friday"})],
+        ),
+        ("a list of your frames", []),
+        ("put me on the list, i splashed bleach in my eye", []),
+    ],
+)
+def test_unmistakable_words_are_heard_beside_what_else_is_asked(
+    message: str, commands: list[tuple[str, dict[str, str]]]
+) -> None:
+    tools = [*TOOLS, LIST]
+    heard = rules.in_so_many_words(Turn(message), tools, UNMISTAKABLE)
+    assert [(command.name, dict(command.arguments)) for command in heard] == commands
