@@ -257,7 +257,7 @@ class WaitlistEntryAdmin(RecordsReads, Kept):
             return OVER, "the last day is over"
         return entry.state, entry.get_state_display()
 
-    @display(description="Reached")
+    @display(description="How we reach them")
     def reached(self, entry: WaitlistEntry) -> str:
         return waitlist.obstacle(entry.patient) or "by text or e-mail"
 
@@ -311,8 +311,8 @@ class OpeningAdmin(ReadOnly):
     list_filter = ["state", "provider", "location"]
     search_fields = ["provider__last_name", "offers__entry__patient__last_name"]
     date_hierarchy = "busy_from"
-    fields = ["when", ("provider", "location"), ("standing", "round"), ("freed_by", "hold"), "created_at"]
-    readonly_fields = ["when", "standing"]
+    fields = ["when", ("provider", "location"), ("state", "round"), ("freed_by", "hold"), "created_at"]
+    readonly_fields = ["when"]
     inlines = [OffersOfOpening]
     actions = ["ask_more"]
     actions_detail = ["ask"]
@@ -358,7 +358,7 @@ class OpeningAdmin(ReadOnly):
         attempt(
             request,
             lambda: waitlist.offer_again(opening=opening),
-            f"{opening}: it goes through the waitlist again.",
+            f"{self.when(opening)}: it goes through the waitlist again.",
         )
 
 

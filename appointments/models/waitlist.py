@@ -5,6 +5,7 @@ from typing import Self
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from appointments.models.appointment import Appointment
@@ -121,7 +122,7 @@ class Opening(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.provider} {self.busy_from:%Y-%m-%d %H:%M}"
+        return f"{self.provider} {timezone.localtime(self.busy_from):%Y-%m-%d %H:%M}"
 
 
 class WaitlistOfferQuerySet(models.QuerySet["WaitlistOffer"]):
@@ -164,4 +165,4 @@ class WaitlistOffer(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.starts_at:%Y-%m-%d %H:%M}: {self.get_state_display()}"
+        return f"{timezone.localtime(self.starts_at):%Y-%m-%d %H:%M}: {self.get_state_display()}"

@@ -70,8 +70,9 @@ def decline(*, offer: WaitlistOffer, channel: str, actor: Account | None = None)
 
 
 def check(message: Message) -> str:
-    """Look again just before an offer is sent: it still stands, and the time is still held."""
-    offer = WaitlistOffer.objects.open().filter(message=message).select_related("opening__hold").first()
+    """Look again just before an offer is sent: it still stands, the patient waits, the time is held."""
+    waiting = WaitlistOffer.objects.open().filter(entry__state=WaitlistEntry.State.WAITING)
+    offer = waiting.filter(message=message).select_related("opening__hold").first()
     if offer is None:
         return "the offer is over"
     return "" if offer.opening.hold and offer.opening.hold.is_held else "the time is no longer held"
@@ -138,8 +139,9 @@ def _late_yes(
 def _settle(offer: WaitlistOffer, visit: Appointment) -> None:
     """Write down who got the time, and tell the others kindly; they keep their places."""
     Opening.objects.filter(pk=offer.opening_id).update(hold=visit)
-    WaitlistOffer.objects.filter(pk=offer.pk).update(state=State.ACCEPTED, answered_at=clock.now())
+    # the wish before its offer, as in `withdraw`: two who wait for each other would never end
     WaitlistEntry.objects.filter(pk=offer.entry_id).update(state=WaitlistEntry.State.BOOKED)
+    WaitlistOffer.objects.filter(pk=offer.pk).update(state=State.ACCEPTED, answered_at=clock.now())
     offer.state, offer.entry.state = State.ACCEPTED, WaitlistEntry.State.BOOKED
     others = WaitlistOffer.objects.filter(opening=offer.opening_id, state=State.OFFERED)
     rounds.tell_gone(others)

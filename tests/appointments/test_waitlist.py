@@ -650,6 +650,28 @@ def test_a_crash_between_the_hold_and_the_messages_leaves_neither(ana, waits, ta
     assert WaitlistOffer.objects.get().state == Offered.OFFERED
 
 
+def test_the_hold_is_given_back_whichever_sweep_comes_first(ana, waits, taken, frees):
+    waits(ana)
+    opening = frees(taken)
+    with later(minutes=45):
+        assert services.sweep_holds() == 1
+        assert waitlist.sweep() == 1
+        assert services.sweep_holds() == waitlist.sweep() == 0
+    opening.refresh_from_db()
+    assert (opening.state, opening.hold, opening.offers.get().state) == (State.CLOSED, None, Offered.LAPSED)
+    assert not Appointment.objects.filter(state="held").exists()
+
+
+def test_an_offer_that_waits_to_be_sent_does_not_reach_who_has_left(ana, waits, taken, frees):
+    entry = waits(ana)
+    offer = frees(taken).offers.get()
+    Message.objects.filter(pk=offer.message_id).update(state="queued", due_at=clock.now())
+    WaitlistEntry.objects.filter(pk=entry.pk).update(state="withdrawn")  # while it was being asked
+    messaging.send(offer.message_id)
+    offer.message.refresh_from_db()
+    assert offer.message.state == "dropped"
+
+
 def test_a_hold_that_the_desk_gave_back_ends_the_round(ana, waits, taken, frees):
     waits(ana)
     opening = frees(taken)

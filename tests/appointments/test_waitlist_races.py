@@ -1,5 +1,6 @@
 """Many say yes, or work on the same opening, at the same moment: one visit, one round, nothing left held."""
 
+import functools
 import threading
 
 import pytest
@@ -7,7 +8,7 @@ from django.db import connection
 
 from appointments import services, waitlist
 from appointments.models import Appointment, AppointmentEvent, DiarySettings, Opening, WaitlistOffer
-from appointments.refusals import SlotTaken
+from appointments.refusals import Ended, SlotTaken
 from eyecare import clock
 from messaging.models import Message
 from tests import factories
@@ -118,3 +119,20 @@ def test_a_late_yes_and_a_booking_at_once_share_one_time(freed, exam, slot_at, b
     assert sum(isinstance(each, Appointment) for each in outcomes) == 1
     assert sum(isinstance(each, SlotTaken) for each in outcomes) == 5
     assert Appointment.objects.active().count() == 1
+
+
+def test_who_says_yes_and_leaves_at_once_has_the_visit_or_has_left(freed):
+    offers = list(WaitlistOffer.objects.open().select_related("entry__patient"))
+    leave = [
+        functools.partial(waitlist.withdraw, entry=offer.entry, channel="web")
+        for offer in WaitlistOffer.objects.open().select_related("entry")
+    ]
+    outcomes = all_at_once(*[yes(offer) for offer in offers], *leave)
+    errors = [each for each in outcomes if isinstance(each, Exception)]
+    assert all(isinstance(error, (SlotTaken, Ended)) for error in errors)
+    visits = Appointment.objects.active()
+    assert visits.count() <= 1
+    for offer in offers:
+        offer.entry.refresh_from_db()
+        has_visit = visits.for_patient(offer.entry.patient).exists()
+        assert offer.entry.state == ("booked" if has_visit else "withdrawn")
