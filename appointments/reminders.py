@@ -1,7 +1,7 @@
 """Reminders of visits: planned when a visit is booked, dropped when it is not to be, queued when due."""
 
 import logging
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -48,13 +48,14 @@ def plan_again() -> None:
 def due_at(rule: ReminderRule, starts_at: datetime, zone: ZoneInfo) -> datetime:
     """Return when a rule reminds of a visit, on the wall clock of the practice's zone.
 
-    A day before nine o'clock is nine o'clock, also on the day on which the clocks change.
+    A day before nine o'clock is nine o'clock, also on the day on which the clocks change. In UTC, where
+    a moment has one name.
     """
     local = starts_at.astimezone(zone)
     if rule.unit == ReminderRule.Unit.HOURS:
-        return local - timedelta(hours=rule.lead)
+        return (local - timedelta(hours=rule.lead)).astimezone(UTC)
     day = local.date() - timedelta(days=rule.lead)
-    return datetime.combine(day, rule.at_time or local.time(), zone)
+    return datetime.combine(day, rule.at_time or local.time(), zone).astimezone(UTC)
 
 
 def quiet_until(at_time: time) -> time | None:

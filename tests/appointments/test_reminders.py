@@ -8,6 +8,9 @@ import pytest
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from hypothesis import example, given
+from hypothesis import settings as with_settings
+from hypothesis import strategies as st
 
 from appointments import reminders, services
 from appointments.models import Appointment, Reminder, ReminderRule
@@ -94,6 +97,45 @@ def rule(lead, unit="hours", at=None):
 def test_a_rule_counts_on_the_practices_wall_clock(asked, visit, due):
     moment = reminders.due_at(asked, datetime(*visit, tzinfo=ZONE), ZONE)
     assert moment.astimezone(UTC) == datetime(*due, tzinfo=ZONE).astimezone(UTC)
+
+
+any_rules = st.lists(
+    st.builds(
+        lambda lead, unit, at_time, visit_type_id: ReminderRule(
+            lead=lead,
+            unit=unit,
+            at_time=at_time if unit == "days" else None,
+            visit_type_id=visit_type_id,
+        ),
+        st.integers(0, 400),
+        st.sampled_from(ReminderRule.Unit.values),
+        st.none() | st.times(),
+        st.sampled_from([None, 1, 2]),
+    ),
+    max_size=12,
+)
+
+
+@with_settings(deadline=None)
+@example(  # half past two does not exist on March 8: it comes after a quarter past three
+    rules=[
+        ReminderRule(lead=0, unit="days", at_time=time(2, 30)),
+        ReminderRule(lead=5, unit="hours", at_time=None),
+        ReminderRule(lead=0, unit="days", at_time=time(3, 15), visit_type_id=1),
+    ],
+    minutes=6 * 24 * 60 - 30,
+)
+@given(rules=any_rules, minutes=st.integers(0, 2 * 365 * 24 * 60))
+def test_whatever_the_rules_no_two_reminders_meet_and_none_is_late(rules, minutes):
+    visit = Appointment(visit_type_id=1, starts_at=MONDAY.astimezone(UTC) + timedelta(minutes=minutes))
+    with clock.frozen_at(MONDAY):
+        planned = reminders._wanted(visit, rules, ZONE)
+    moments = [row.due_at.astimezone(UTC) for row in planned]
+    assert moments == sorted(set(moments))
+    assert all(MONDAY < moment < visit.starts_at for moment in moments)
+    assert all(row.rule.visit_type_id in (None, 1) for row in planned)
+    leads = [(row.rule.lead, row.rule.unit) for row in planned]
+    assert len(leads) == len(set(leads))
 
 
 def test_every_rule_that_fits_gives_one_reminder(thursdays, ana, exam, slot_at):
