@@ -57,7 +57,7 @@ def _out_of_range(search: Search, wish: Wish) -> Unavailable | None:
     if earliest <= last and first <= latest:
         return None
     provider = next(iter(_providers(search)), None)
-    location = provider and provider.locations.first()
+    location = provider.locations.first() if provider else None
     if provider is None or location is None:
         return None
     slot = availability.slot(search.visit_type, provider, location, last if last < earliest else first, zone)

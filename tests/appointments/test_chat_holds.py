@@ -292,15 +292,12 @@ def test_of_two_visits_the_one_that_is_too_near_cannot_be_cancelled_and_the_othe
     assert other.state == "cancelled"
 
 
-def test_where_nothing_suits_the_waitlist_is_offered_and_takes_along_what_was_said(
-    say, ana, ben, exam, slot_at
-):
+def test_where_nothing_suits_the_waitlist_is_offered_and_knows_what_was_said(say, ana, ben, exam, slot_at):
     diary.book(patient=ben, visit_type=exam, slot=slot_at(3, 15), channel="web")
     assert labels(ask_for_tuesday_at_three(say))[-1] == "Put me on the waitlist"
     reply = say("put me on the waitlist")
-    assert reply.text == (
-        "Put you on the waitlist for Comprehensive eye exam: between 3:00 PM and 3:30 PM, on Tuesday, March 3?"
-    )
+    assert reply.text.startswith("Put you on the waitlist for Comprehensive eye exam:")
+    assert reply.text.endswith("between 3:00 PM and 3:30 PM, on Tuesday, March 3?")
     assert say("yes").effects[0]["action"] == "waitlist.joined"
     wish = WaitlistEntry.objects.get()
     assert (wish.patient, wish.visit_type, str(wish.first_day)) == (ana, exam, "2026-03-03")
