@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from appointments import services
 from appointments.api.appointments import ChosenSerializer
 from appointments.api.asking import WritesThrottle, by, read, refusals
-from appointments.api.slots import NamedSerializer
+from appointments.api.slots import MovesSerializer, NamedSerializer
 from appointments.models import Appointment
 from eyecare.errors import NotFound
 from patients.access import HasPatient, patient_of
@@ -41,11 +41,8 @@ class HoldSerializer(serializers.ModelSerializer[Appointment]):
         return services.slot_of(held).key
 
 
-class HoldingSerializer(ChosenSerializer):
-    moving = serializers.UUIDField(required=False, help_text="The appointment that is to move there.")
-
-    def validate_moving(self, appointment_id: object) -> Appointment:
-        return services.get_for(self.context["patient"], appointment_id)
+class HoldingSerializer(ChosenSerializer, MovesSerializer):
+    """A slot of a kind of visit, new or for a visit that is to move there."""
 
 
 class HoldViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Appointment]):

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from appointments import services
+from appointments import rules, services
 from appointments.api.asking import read, refusals
 from appointments.availability import Slot
 from appointments.models import Appointment, VisitType
@@ -64,18 +64,27 @@ class VisitTypeSerializer(serializers.ModelSerializer[VisitType]):
         ]
 
 
-class WhatSerializer(serializers.Serializer[Any]):
-    """Which kind of visit, and which of the patient's visits moves, if one does."""
+class MovesSerializer(serializers.Serializer[Any]):
+    """Which of the patient's visits moves, if one does; the heirs name the kind of visit."""
 
-    visit_type = serializers.SlugRelatedField(
-        slug_field="slug", queryset=VisitType.objects.filter(is_online=True)
-    )
     moving = serializers.UUIDField(
         required=False, help_text="The appointment that would move; its own time counts as free."
     )
 
     def validate_moving(self, appointment_id: object) -> Appointment:
         return services.get_for(self.context["patient"], appointment_id)
+
+    def validate(self, asked: dict[str, Any]) -> dict[str, Any]:
+        moving = asked.get("moving")
+        if moving and moving.visit_type != asked["visit_type"]:
+            raise serializers.ValidationError({"moving": ["That appointment is another kind of visit."]})
+        return asked
+
+
+class WhatSerializer(MovesSerializer):
+    visit_type = serializers.SlugRelatedField(
+        slug_field="slug", queryset=VisitType.objects.filter(is_online=True)
+    )
 
 
 class SearchSerializer(WhatSerializer):
@@ -94,7 +103,7 @@ class SearchSerializer(WhatSerializer):
         first_day, last_day = asked.pop("from"), asked.pop("to")
         if not timedelta() <= last_day - first_day < timedelta(days=MOST_DAYS):
             raise serializers.ValidationError(f"Ask for at least one and at most {MOST_DAYS} days.")
-        return {**asked, "first_day": first_day, "last_day": last_day}
+        return {**super().validate(asked), "first_day": first_day, "last_day": last_day}
 
 
 class SlotsView(APIView):
@@ -134,6 +143,8 @@ class SlotView(APIView):
 
 def _wanted(patient: Patient, asked: dict[str, Any], key: str) -> Slot:
     slot = services.slot_from_key(asked["visit_type"], key)
+    if moving := asked.get("moving"):
+        rules.check_movable(moving)
     if refusal := services.why_not(patient=patient, slot=slot, **asked):
         raise refusal
     return slot

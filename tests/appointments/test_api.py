@@ -203,6 +203,12 @@ class TestSlots:
         assert "09:00" not in starts
         assert "09:00" in moved
 
+    def test_too_late_to_move_is_said_of_the_slot_already(self, api, anas_exam, slot_at):
+        asked = {"visit_type": "exam", "moving": str(anas_exam.pk)}
+        with clock.frozen_at(anas_exam.starts_at - timedelta(minutes=30)):
+            answer = api.get(self.url(slot_at(4, 14)), asked)
+        assert (answer.status_code, answer.json()["code"]) == (409, "too_late")
+
     def test_another_patients_visit_does_not_move(self, api, ben, exam, tuesday_nine):
         bens = services.book(patient=ben, visit_type=exam, slot=tuesday_nine, channel="web")
         asked = {"visit_type": "exam", "from": "2026-03-03", "to": "2026-03-03", "moving": str(bens.pk)}
@@ -233,6 +239,13 @@ class TestHolds:
         assert held["lineage"] == str(anas_exam.lineage)
         moved = api.post(f"{URL}{anas_exam.pk}/reschedule/", {"slot": slot_at(4, 14).key}, format="json")
         assert moved.json()["id"] == held["id"]
+
+    def test_a_visit_does_not_move_to_a_time_of_another_kind(self, api, anas_exam, okafor, slot_at):
+        factories.VisitTypeFactory(name="Follow-up", slug="follow-up", providers=[okafor])
+        asked = {"visit_type": "follow-up", "slot": slot_at(4, 14).key, "moving": str(anas_exam.pk)}
+        answer = api.post(self.URL, asked, format="json")
+        assert (answer.status_code, list(answer.json()["errors"])) == (400, ["moving"])
+        assert not Appointment.objects.held().exists()
 
     def test_it_is_given_back(self, api, exam, tuesday_nine):
         held = api.post(self.URL, booking(tuesday_nine), format="json").json()
