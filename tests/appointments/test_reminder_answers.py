@@ -124,6 +124,14 @@ def test_an_answer_after_the_visit_was_cancelled_confirms_nothing(reminded, ana)
     assert state_of(reminded) == "cancelled"
 
 
+def test_an_answer_after_the_visit_has_moved_tells_the_new_time(reminded, ana, slot_at):
+    with clock.frozen_at(WEDNESDAY + timedelta(minutes=1)):
+        services.reschedule(
+            appointment=reminded, slot=slot_at(6, 11), channel="staff", reason="The doctor is ill."
+        )
+    assert "Friday, March 6 at 11:00 AM with Dr. Maya Okafor" in text(ana, "1")
+
+
 def test_one_twice_confirms_once(reminded, ana):
     text(ana, "1")
     text(ana, "1")
