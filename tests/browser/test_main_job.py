@@ -139,11 +139,14 @@ def test_who_waits_takes_the_time_that_came_free(visit: SignedIn, midday) -> Non
 
 
 def test_a_visit_is_fetched_by_a_calendar_under_its_link(visit: SignedIn) -> None:
-    page = visit("booked", viewport=PHONE)
+    page = visit("booked", viewport=PHONE, permissions=["clipboard-read", "clipboard-write"])
     page.goto("/appointments/")
     page.get_by_role("link", name="Subscribe in your calendar").click()
     page.get_by_role("button", name="Make my link").click()
     address = page.get_by_label("Your calendar’s link").input_value()
+    page.get_by_role("button", name="Copy the link").click()
+    expect(page.get_by_role("status").filter(has_text="Copied.")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == address
     stranger = visit()
     answer = stranger.request.get(address)
     assert answer.headers["content-type"] == "text/calendar; charset=utf-8"
