@@ -52,6 +52,11 @@ class Hearing:
         return bool(self.suggested) or self._question == stack.CONFIRMATION
 
     @property
+    def only_offers_help(self) -> bool:
+        """Say whether nothing is open but whether there is anything else."""
+        return self._question == stack.ANYTHING_ELSE and not self._offered
+
+    @property
     def agrees_plainly(self) -> bool:
         """Say whether the message is a yes and nothing else. A model's reading of a longer one is no yes."""
         choice = self.picked(self.message)

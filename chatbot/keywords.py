@@ -78,6 +78,8 @@ _INTENTS: tuple[tuple[str, str], ...] = (
         rf"our)(?: \w+){{0,2}} {_VISIT}\b|"
         rf"\bwhen (?:do|am|should) i (?:come|supposed|go|need to be|see)\b|\bcuando es mi\b|\bdid i "
         rf"(?:book|schedule|make)\b|"
+        r"\bwhat (?:time|day)(?: is (?:it|that)| was (?:it|that))? again\b|"
+        r"^what (?:time|day)(?: is it| was it)?\W*$|\bis it (?:still )?with (?:dr|doctor)\b|"
         rf"\bwho (?:is|am) (?:i seeing|my (?:appointment|exam) with)\b|\bforgot (?:when|what time|my "
         rf"{_VISIT})",
     ),

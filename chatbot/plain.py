@@ -192,7 +192,7 @@ def digit(text: str) -> int | None:
 
 _POLITE_FIRST = re.compile(
     r"^(?:(?:hi|hello|hey|hola|oh|oh no|ok|okay|sorry|so sorry|im sorry|unfortunately|im afraid|"
-    r"thanks|thank you|lo siento|gracias|good (?:morning|afternoon|evening))\s+)+"
+    r"thanks|thank you|actually|lo siento|gracias|good (?:morning|afternoon|evening))\s+)+"
 )
 _POLITE_LAST = re.compile(
     r"(?:\s+(?:thanks|thank you|thx|ty|so much|sorry|please|pls|gracias|por favor|again|unfortunately))+$"
@@ -209,7 +209,7 @@ _GREETING = re.compile(
     r"(?:(?:hi+|hey+|hello+|hiya|howdy|greetings|yo|sup|hola|buen[oa]s(?: dias| tardes| noches)?|"
     r"good (?:morning|afternoon|evening|day)|morning|evening|whats up|how are (?:you|u|"
     r"ya)(?: doing)?(?: today)?|hows it going|que tal|is anyone there|anyone there|there|everyone|team|"
-    r"doc|again|all|yall|folks|como estas?)\s*)+"
+    r"doc|again|all|yall|folks|como estas?|who (?:is|are) (?:this|you)|whos this|quien es)\s*)+"
 )
 _THANKING = re.compile(
     r"(?:(?:ok|okay|great|perfect|awesome|cool|good|alright|oh|wow|no|yes|got it|sounds good|all set|"

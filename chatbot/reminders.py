@@ -21,10 +21,11 @@ def answered(heard: Hearing, context: ToolContext) -> Reply | None:
     question that the assistant has asked. May raise a Refusal.
     """
     sent = _last_sent(heard.conversation)
-    if sent is None or sent.patient is None or _was_asked_since(sent, heard):
+    asked_since = sent is not None and _was_asked_since(sent, heard)
+    if sent is None or sent.patient is None or (asked_since and not heard.only_offers_help):
         return None
     answer = registry.quick_reply(sent.kind)
-    number = _number(answer, heard) if answer else None
+    number = _number(answer, heard, asked_since=asked_since) if answer else None
     if answer is None or number is None:
         return None
     _speak_of(heard.conversation, sent)
@@ -59,17 +60,21 @@ def _was_replied_since(sent: Message, heard: Hearing) -> bool:
     return last is not None and last.created_at > (sent.claimed_at or sent.created_at)
 
 
-def _number(answer: QuickReply, heard: Hearing) -> int | None:
-    """Return the digit that was written or meant; words answer an open yes-or-no question first."""
+def _number(answer: QuickReply, heard: Hearing, *, asked_since: bool) -> int | None:
+    """Return the digit that was written or meant; words answer an open yes-or-no question first.
+
+    After "is there anything else?" a no and a goodbye answer that.
+    """
     if digit := plain.digit(heard.message):
         return digit
-    if heard.awaits_yes_or_no:
+    agrees = plain.yes_or_no(heard.message)
+    is_manners = agrees is not None or plain.courtesy(heard.message) is not None
+    if heard.awaits_yes_or_no or (asked_since and is_manners):
         return None
     said = plain.without_manners(heard.message)
     for number, words in answer.said.items():
         if words.fullmatch(said):
             return number
-    agrees = plain.yes_or_no(heard.message)
     return None if agrees is None else (answer.yes if agrees else answer.no) or None
 
 

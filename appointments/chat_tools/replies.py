@@ -32,12 +32,13 @@ _SAID: dict[int, str] = {
         rf"(?: (?:on |at |in )?(?:{_A_DAY}|the morning))?|"
         r"(?:ill|i will|well|we will|will|i can|i plan to) (?:be (?:there|in)|make it|come)"
         rf"(?: {_A_DAY})?|(?:im|i am|were|we are) (?:coming|confirmed|good|all set|on my way)|"
-        r"(?:see you|looking forward)(?: to it)?|all good|still (?:good|coming|on)|"
+        r"(?:see you|looking forward)(?: to it)?|all good|still (?:good|coming|on)|c|"
         r"ahi estare|alli estare|nos vemos(?: manana)?)"
     ),
     Answer.MOVE: (
         r"(?:(?:yes|no) )?(?:(?:can (?:i|we)|could (?:i|we)|i|we|id like to|need to|have to|i need to|"
-        r"i have to|please|may i|i want to|want to) )*(?:(?:get|have|find|do|need|want) )?"
+        r"i have to|please|may i|i want to|want to) )*"
+        r"(?:(?:get|have|find|do|need|want|come(?: in)?) )?(?:on )?"
         r"(?:(?:an?other|a different|a new|different|new|some other|a later|an earlier) "
         r"(?:time|day|date|appointment|slot)|reschedule(?: it| my (?:appointment|visit|exam))?|resched|"
         r"move(?: it| my (?:appointment|visit|exam))?|change(?: it| the (?:time|day))?|"
@@ -71,6 +72,8 @@ def answer_reminder(patient: Patient, message: Message, digit: int, context: Too
             return Reply.say("All right, let us find another time.", start=("reschedule_appointment", key))
         case Answer.CANNOT_COME:
             return _another_time_or_none(appointment)
+    if appointment.state != Appointment.State.BOOKED:
+        return Reply.say(f"You are confirmed. See you {at(services.slot_of(appointment), '')}.")
     services.confirm(appointment=appointment, channel=CHANNELS[context.channel], actor=context.actor)
     words = f"Thank you, you are confirmed. See you {at(services.slot_of(appointment), '')}."
     return Reply.done(words, effect=Effect("appointment.confirmed", "appointment", str(appointment.pk)))

@@ -46,7 +46,7 @@ def labels(reply):
     [
         "1", "yes", "Yes, see you then!", "👍", "ok", "si", "I'll be there", "see you tomorrow", "confirmed",
         "Yes thanks, will be there", "see you tuesday", "We're coming", "OK thank you, see you then 😊",
-        "sounds good",
+        "sounds good", "C",
     ],
 )  # fmt: skip
 def test_a_yes_in_any_words_confirms_the_visit(text, anas_exam, words):
@@ -92,7 +92,8 @@ def test_the_visit_of_the_reminder_is_cancelled_after_a_yes_though_there_are_oth
 
 
 @pytest.mark.parametrize(
-    "words", ["3", "need another time", "can we reschedule?", "I need a different day", "another time please"]
+    "words",
+    ["3", "need another time", "can we reschedule?", "I need a different day", "can I come another day?"],
 )
 def test_who_wants_another_time_is_offered_some(text, words):
     reply = text(words)
@@ -182,3 +183,28 @@ def test_a_reminder_of_a_visit_that_has_moved_meanwhile_is_answered_with_where_i
     moved.refresh_from_db()
     assert moved.state == "booked"
     assert "Wednesday, March 4 at 10:00 AM" in text("can't make it").text
+
+
+@pytest.mark.parametrize("words", ["2", "actually cant come"])
+def test_who_confirmed_may_think_better_of_it(text, words):
+    text("1")
+    reply = text(words)
+    assert "visit" in reply.text
+    assert reply.choices
+
+
+def test_a_no_to_anything_else_is_no_answer_to_the_reminder(text, anas_exam):
+    text("1")
+    assert not text("no thanks").choices
+    assert not text("great, see you then").effects
+    anas_exam.refresh_from_db()
+    assert anas_exam.state == "confirmed"
+
+
+@pytest.mark.parametrize("words", ["what time again?", "is it with dr okafor?"])
+def test_a_question_about_the_visit_after_its_reminder_is_answered_with_it(text, words):
+    assert text(words).text.startswith("Your next visit:\nTuesday, March 3 at 9:00 AM")
+
+
+def test_who_writes_is_said_to_who_asks(text):
+    assert "I am the practice's assistant" in text("who is this?").text
