@@ -10,12 +10,20 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import ChangeList
+from django.core.paginator import Paginator
 from django.db import transaction
 from django.db.models import Prefetch, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
 from django.shortcuts import get_object_or_404, render
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.functional import cached_property
 from django.utils.html import format_html
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
@@ -33,7 +41,10 @@ from practice import services as practice
 from practice.desk import History, Kept, RecordsReads, attempt
 
 MOST_AT_ONCE = 500
-"""Recalls that one press of a button acts on; the export has no such end."""
+"""Recalls that one press of a button acts on."""
+
+MOST_LISTED = 10_000
+"""Recalls that are counted for the list, and letters that are written at once."""
 
 SHOWN_REFUSALS = 5
 STATE_COLORS = {
@@ -41,6 +52,14 @@ STATE_COLORS = {
     Recall.State.EXHAUSTED: "warning",
     Recall.State.DECLINED: "danger",
 }
+
+
+class Pages(Paginator):
+    """Counts no further than anybody turns pages: a practice's first day may have all its patients due."""
+
+    @cached_property
+    def count(self) -> int:
+        return cast(QuerySet[Recall], self.object_list)[:MOST_LISTED].count()
 
 
 class StandingFilter(admin.SimpleListFilter):
@@ -142,6 +161,7 @@ class RecallAdmin(RecordsReads, Kept):
     list_select_related = ["patient__guarantor", "rule__books", "last_visit"]
     search_fields = ["patient__last_name", "patient__first_name", "patient__number", "patient__phone"]
     ordering = ["due_on", "pk"]
+    paginator = Pages
     autocomplete_fields = ["patient", "rule"]
     fields = [("patient", "rule"), ("last_seen_on", "months"), "note"]
     derived_fields = [("due_on", "next_attempt_on"), ("state", "attempts"), ("snoozed_until", "last_visit")]
@@ -295,8 +315,11 @@ class RecallAdmin(RecordsReads, Kept):
         self._many(request, queryset, recalls.put_back, "begin anew")
 
     @action(description="Export for letters (CSV)", permissions=["change"])
-    def export_letters(self, request: HttpRequest, queryset: QuerySet[Recall]) -> StreamingHttpResponse:
-        chosen = list(queryset.values_list("pk", flat=True))
+    def export_letters(self, request: HttpRequest, queryset: QuerySet[Recall]) -> HttpResponseBase | None:
+        chosen = list(queryset.values_list("pk", flat=True)[: MOST_LISTED + 1])
+        if len(chosen) > MOST_LISTED:
+            messages.error(request, f"Nothing was written: please choose {MOST_LISTED} letters at most.")
+            return None
         letters.note_reading(chosen)
         headers = {
             "Content-Disposition": f'attachment; filename="recalls-{clock.today()}.csv"',

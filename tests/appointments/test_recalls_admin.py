@@ -287,6 +287,19 @@ def test_very_many_letters_are_written_in_pieces(desk, very_many):
     assert len(table(response)) == 5_001
 
 
+def test_more_than_anybody_looks_through_is_neither_counted_nor_written(desk, very_many, monkeypatch):
+    monkeypatch.setattr("appointments.admin.recalls.MOST_LISTED", 1_000)
+    response = desk.get(f"{BOARD}?standing=all")
+    assert response.context["cl"].result_count == 1_000
+    response = desk.post(
+        f"{BOARD}?standing=all",
+        {"action": "export_letters", "_selected_action": [Recall.objects.first().pk], "select_across": "1"},
+        follow=True,
+    )
+    assert told(response) == ["Nothing was written: please choose 1000 letters at most."]
+    assert not AuditEvent.objects.filter(action="read").exists()
+
+
 def test_staff_without_the_right_cannot_act(client, due):
     client.force_login(factories.AccountFactory(is_staff=True))
     assert client.get(BOARD).status_code == 403
