@@ -42,7 +42,7 @@ def plan_again() -> None:
     waiting = Reminder.objects.filter(state=State.WAITING, due_at__gt=clock.now())
     waiting.filter(appointment__in=visits).delete()
     wanted = [row for visit in visits for row in _wanted(visit, rules, zone)]
-    Reminder.objects.bulk_create(wanted, ignore_conflicts=True)
+    Reminder.objects.bulk_create(wanted, batch_size=1000, ignore_conflicts=True)
 
 
 def due_at(rule: ReminderRule, starts_at: datetime, zone: ZoneInfo) -> datetime:

@@ -73,6 +73,7 @@ UNFOLD = {
                     _item("Conversations", "forum", "chatbot.conversation"),
                     _item("Waiting for a person", "support_agent", "chatbot.handoff", "?ended_at__isempty=1"),
                     _item("Messages", "sms", "messaging.message"),
+                    _item("Reminders", "notifications_active", "appointments.reminder"),
                     _item("Texts from patients", "mark_chat_unread", "messaging.inboundtext"),
                 ],
             },

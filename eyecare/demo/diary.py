@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 
+from appointments import reminders
 from appointments.models import (
     Appointment,
     AppointmentEvent,
@@ -38,6 +39,7 @@ def build(dice: random.Random, townsfolk: list[Patient]) -> None:
     Appointment.objects.bulk_create(rows)
     AppointmentEvent.objects.bulk_create(step for row in rows for step in _life(row))
     ResourceBooking.objects.bulk_create(_machines(rows))
+    reminders.plan_again()
 
 
 def next_working_day(day: date) -> date:

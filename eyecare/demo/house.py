@@ -36,8 +36,8 @@ def build() -> None:
     _urgent_time(okafor, main_street, WEEKDAYS, time(11, 30), time(12, 30))
     _urgent_time(reyes, main_street, MONDAY_WEDNESDAY_FRIDAY, time(16), time(17))
     DiarySettings.objects.create()
-    for hours in (168, 48):
-        ReminderRule.objects.create(lead=hours)
+    ReminderRule.objects.create(lead=7, unit="days", at_time=time(10), channels="email,sms")
+    ReminderRule.objects.create(lead=48)
     for day, name in holidays(clock.today().year):
         ScheduleException.objects.create(kind=ScheduleException.Kind.CLOSED, date=day, reason=name)
 
