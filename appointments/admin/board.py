@@ -6,23 +6,20 @@ lost. The board itself is asked for every few seconds and answered with 304 whil
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
 from hashlib import sha256
-from typing import Any, TypeVar, cast
-from urllib.parse import urlencode
+from typing import Any, cast
 from uuid import uuid4
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Model
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified
 from django.shortcuts import get_object_or_404, render
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils.functional import cached_property
 
 from appointments import board, desk, diary, services
+from appointments.admin.look import Look
+from appointments.admin.steps import STEPS, Step
 from appointments.models import Appointment, AppointmentEvent, Reminder, VisitType
 from appointments.refusals import SlotTaken, Unavailable
 from eyecare import clock
@@ -32,169 +29,9 @@ from practice import audit
 from practice.models import Location
 
 State = Appointment.State
-Row = TypeVar("Row", bound=Model)
-
-OLDEST, LATEST = date(2000, 1, 1), date(2199, 12, 31)
-"""What the board can be turned to; beyond it only nonsense lies."""
 
 MOST_FOUND = 12
 """Patients listed for a search at the desk."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """A button on a visit's panel."""
-
-    name: str
-    label: str
-    icon: str
-    to: str
-    take: Callable[..., Any]
-    said: str
-    asks_why: bool = False
-
-    def is_open_to(self, visit: Appointment) -> bool:
-        """Say whether the step can be taken now: some belong to the day of the visit."""
-        if visit.state not in services.COMES_FROM[self.to]:
-            return False
-        day, today = services.slot_of(visit).starts_at.date(), clock.today()
-        if self.to in (State.ARRIVED, State.IN_EXAM):
-            return day == today
-        if self.to == State.NO_SHOW:
-            return visit.starts_at <= clock.now()
-        return self.to != State.DONE or day <= today
-
-
-STEPS = {
-    step.name: step
-    for step in (
-        Step("check_in", "Check in", "how_to_reg", State.ARRIVED, services.check_in, "{} is here."),
-        Step(
-            "start_exam",
-            "Start the exam",
-            "visibility",
-            State.IN_EXAM,
-            services.start_exam,
-            "{} is in the exam.",
-        ),
-        Step("complete", "Done", "task_alt", State.DONE, services.complete, "The visit of {} is done."),
-        Step("confirm", "Confirm", "thumb_up", State.CONFIRMED, services.confirm, "{} will come."),
-        Step(
-            "no_show",
-            "Did not come",
-            "person_off",
-            State.NO_SHOW,
-            services.mark_no_show,
-            "{} did not come.",
-        ),
-        Step(
-            "cancel",
-            "Cancel",
-            "event_busy",
-            State.CANCELLED,
-            services.cancel,
-            "The visit of {} is cancelled.",
-            asks_why=True,
-        ),
-    )
-}
-
-
-@dataclass(frozen=True)
-class Look:
-    """What the board is turned to: it stands in the address, so a link shows the same board."""
-
-    day: date
-    location: Location | None = None
-    cancelled: bool = False
-    moving: Appointment | None = None
-    patient: Patient | None = None
-    visit_type: VisitType | None = None
-
-    @classmethod
-    def of(cls, request: HttpRequest) -> "Look":
-        """Read the address; what makes no sense there is left out."""
-        given = request.GET
-        return cls(
-            day=_day(given.get("day", "")),
-            location=_row(Location, given.get("location")),
-            cancelled=given.get("cancelled") == "1",
-            moving=_movable(given.get("moving")),
-            patient=_row(Patient, given.get("patient")),
-            visit_type=_row(VisitType, given.get("visit_type")),
-        )
-
-    @property
-    def query(self) -> str:
-        rows = ("location", "moving", "patient", "visit_type")
-        said = {"day": self.day.isoformat(), "cancelled": "1" if self.cancelled else None}
-        said |= {name: getattr(self, name) and str(getattr(self, name).pk) for name in rows}
-        return urlencode({name: value for name, value in said.items() if value})
-
-    @property
-    def before(self) -> "Look":
-        return replace(self, day=max(self.day - timedelta(days=1), OLDEST))
-
-    @property
-    def after(self) -> "Look":
-        return replace(self, day=min(self.day + timedelta(days=1), LATEST))
-
-    @property
-    def today(self) -> "Look":
-        return replace(self, day=clock.today())
-
-    @property
-    def at_rest(self) -> "Look":
-        """Return the same board with nothing to be placed on it."""
-        return replace(self, moving=None, patient=None, visit_type=None)
-
-    @property
-    def placing(self) -> str:
-        """Return what the booking dialog is told of whom to book for what."""
-        rows = {"patient": self.patient, "visit_type": self.visit_type}
-        said = urlencode({name: str(row.pk) for name, row in rows.items() if row})
-        return f"&{said}" if said else ""
-
-    @property
-    def is_today(self) -> bool:
-        return self.day == clock.today()
-
-    @property
-    def is_this_year(self) -> bool:
-        return self.day.year == clock.today().year
-
-    @cached_property
-    def aim(self) -> board.Aim | None:
-        """Return what the next click on a free time is for."""
-        visit_type = self.moving.visit_type if self.moving else self.visit_type
-        if visit_type is None and self.patient is None:
-            return None
-        able = visit_type.providers.values_list("pk", flat=True) if visit_type else ()
-        patient = self.moving.patient if self.moving else self.patient
-        return board.Aim(visit_type, patient, self.moving, frozenset(able))
-
-
-def _day(text: str) -> date:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return clock.today()
-    return day if OLDEST <= day <= LATEST else clock.today()
-
-
-def _movable(key: str | None) -> Appointment | None:
-    visit = _row(Appointment, key, "visit_type", "provider", "location", "patient")
-    return visit if visit and visit.state in services.COMES_FROM[State.MOVED] else None
-
-
-def _row(model: type[Row], key: str | None, *related: str) -> Row | None:
-    """Return the row of a key in the address; None for nonsense."""
-    if not key:
-        return None
-    try:
-        return model._default_manager.select_related(*related).filter(pk=key).first()
-    except (ValueError, ValidationError, OverflowError):
-        return None
 
 
 class BoardPages:
@@ -227,6 +64,7 @@ class BoardPages:
         context = self.admin_site.each_context(request) | _columns(request, look)
         context |= {
             "title": "Day board",
+            "follows": "day" not in request.GET,
             "locations": Location.objects.filter(is_active=True),
             "stamp": _etag(request),
         }
@@ -289,7 +127,7 @@ class BoardPages:
         if step.asks_why and not reason:
             return _panel(request, visit, asked=step, status=422)
         try:
-            step.take(appointment=visit, actor=_staff(request), **_given(step, reason))
+            step.take(visit, _staff(request), reason)
         except Refusal as refusal:
             return _panel(request, _visit(visit_id), asked=step, refusal=refusal, status=refusal.status)
         return _done(request, step.said.format(visit.patient), visit)
@@ -356,6 +194,7 @@ def _columns(request: HttpRequest, look: Look) -> dict[str, Any]:
     return {
         "look": look,
         "aim": look.aim,
+        "today": clock.today(),
         "placing": look.placing,
         "board": board.read(look.day, location=look.location, with_cancelled=look.cancelled, aim=look.aim),
         "may_place": allowed(f"appointments.{right}_appointment"),
@@ -365,15 +204,6 @@ def _columns(request: HttpRequest, look: Look) -> dict[str, Any]:
 def _patients(site: Any, request: HttpRequest, term: str) -> list[Patient]:
     rows, _ = site.get_model_admin(Patient).get_search_results(request, Patient.objects.active(), term)
     return list(rows[:MOST_FOUND])
-
-
-def _given(step: Step, reason: str) -> dict[str, str]:
-    """Return what a step is told besides whose visit it is."""
-    if step.take is services.confirm:
-        return {"channel": desk.STAFF}
-    if step.take is services.cancel:
-        return {"channel": desk.STAFF, "reason": reason}
-    return {}
 
 
 def _panel(
@@ -397,6 +227,7 @@ def _panel(
         "steps": [step for step in STEPS.values() if may_change and step.is_open_to(visit)],
         "may_move": may_change and visit.state in services.COMES_FROM[State.MOVED],
         "may_release": may_change and visit.state == State.HELD,
+        "may_book": request.user.has_perm("appointments.add_appointment"),
         "asked": asked,
         "refusal": refusal,
     }

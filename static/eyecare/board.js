@@ -90,6 +90,7 @@ function afterSwap(event) {
     if (day && scrolled) day.scrollTo({ ...scrolled, behavior: "instant" });
     focusAgain();
     flash();
+    followTheDay();
   } else if (event.detail.target === panel) {
     openPanel();
   }
@@ -123,6 +124,13 @@ function flash() {
   const changed = [...next].filter(([id, state]) => known.get(id) !== state);
   for (const [id] of changed) document.getElementById(id).classList.add("is-new");
   known = next;
+}
+
+// A board that was opened for today is turned to the next day when that begins, overnight for instance.
+function followTheDay() {
+  const { shows, follows } = board.dataset;
+  const today = columns.querySelector("[data-today]")?.dataset.today;
+  if (follows !== undefined && today && today !== shows && !dialog.open) location.reload();
 }
 
 // ------------------------------------------------------------------ the dialog

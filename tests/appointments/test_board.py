@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -291,8 +292,11 @@ def test_the_page_shows_the_day_and_its_free_times(desk, anas_exam):
     assert "9:30 AM, free, Dr. Maya Okafor, Main Street" in page
 
 
-def test_without_a_day_it_is_today(desk, exam):
-    assert "Monday, Mar 2" in desk.get(BOARD).content.decode()
+def test_without_a_day_it_is_today_and_stays_so(desk, exam):
+    page = desk.get(BOARD).content.decode()
+    assert "Monday, Mar 2" in page
+    assert "data-follows" in page
+    assert "data-follows" not in desk.get(f"{BOARD}?day=2026-03-02").content.decode()
 
 
 @pytest.mark.parametrize(
@@ -484,6 +488,14 @@ def test_who_may_only_look_changes_nothing(staff, anas_exam, slot_at):
 def test_finding_patients_takes_the_right_to_see_them(staff, ana):
     assert staff("add_appointment").get(f"{BOARD}patients/?q=Silva").status_code == 403
     assert staff("add_appointment", "view_patient").get(f"{BOARD}patients/?q=Silva").status_code == 200
+
+
+def test_a_post_from_elsewhere_is_refused(dana, anas_exam, slot_at):
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(dana)
+    for (method, _), response in answers(browser, anas_exam, slot_at(3, 14)).items():
+        assert response.status_code == (403 if method == "post" else 200)
+    assert Appointment.objects.get().state == "booked"
 
 
 # ------------------------------------------------------------------ booking
