@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from appointments.availability import Slot
-from appointments.models import Appointment, WaitlistEntry
+from appointments.models import Appointment, VisitType, WaitlistEntry
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 """When somebody comes who has no visit at all."""
@@ -80,6 +80,10 @@ class Chance(NamedTuple):
 
     slot: Slot
     wishes: list[Wish]
+
+    @property
+    def visit_type(self) -> VisitType:
+        return self.wishes[0].entry.visit_type
 
 
 def chances(wishes: Iterable[Wish], free: Mapping[int, Sequence[Slot]]) -> list[Chance]:

@@ -197,9 +197,11 @@ def _ask_the_next(opening_id: int) -> int:
     opening = Opening.objects.select_related("freed_by", "provider", "location").get(pk=opening_id)
     chances, busy = _chances(opening), _lines_being_asked()
     for chance in chances:
+        until = _answer_until(chance)
+        if until < clock.now() + SHORTEST:
+            continue
         asked = list(islice(_who_may(chance, busy), rules.settings().offers_at_once))
-        until = _answer_until(chance.slot, asked[0].entry.visit_type) if asked else clock.now()
-        if until >= clock.now() + SHORTEST and _hold(opening, chance.slot, asked[0].entry.visit_type, until):
+        if asked and _hold(opening, chance, until):
             return _ask(opening, chance.slot, until, asked)
     is_awaited = any(_line_to(wish.entry.patient) in busy for chance in chances for wish in chance.wishes)
     claimed = Opening.objects.filter(pk=opening_id)
@@ -267,17 +269,17 @@ def _line_to(patient: Patient) -> str:
     return str(patient.phone or patient.payer.phone) or str(patient.pk)
 
 
-def _answer_until(slot: Slot, visit_type: VisitType) -> datetime:
+def _answer_until(chance: Chance) -> datetime:
     """Return until when an offer stands: not longer than the time can still be booked."""
-    last = slot.starts_at - timedelta(hours=visit_type.minimum_notice_hours)
+    last = chance.slot.starts_at - timedelta(hours=chance.visit_type.minimum_notice_hours)
     return min(clock.now() + timedelta(minutes=rules.settings().offer_minutes), last)
 
 
-def _hold(opening: Opening, slot: Slot, visit_type: VisitType, until: datetime) -> bool:
+def _hold(opening: Opening, chance: Chance, until: datetime) -> bool:
     """Hold a time for several people; say no where it has gone meanwhile."""
     try:
         with transaction.atomic():
-            hold = services.hold_for_several(visit_type=visit_type, slot=slot, until=until)
+            hold = services.hold_for_several(visit_type=chance.visit_type, slot=chance.slot, until=until)
     except Unavailable:
         return False
     Opening.objects.filter(pk=opening.pk).update(hold=hold, round=F("round") + 1)
