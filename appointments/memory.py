@@ -25,7 +25,7 @@ class Memory(Generic[Value]):
     """
 
     def __init__(self, most: int) -> None:
-        self._most, self._weight = most, 0
+        self.most, self.weight = most, 0
         self._kept: OrderedDict[Hashable, _Kept[Value]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -51,18 +51,18 @@ class Memory(Generic[Value]):
         with self._lock:
             self._drop(key)
             self._kept[key] = _Kept(version, since, until, weight, value)
-            self._weight += weight
-            while self._weight > self._most:
+            self.weight += weight
+            while self.weight > self.most:
                 self._drop(next(iter(self._kept)))
 
     def forget(self) -> None:
         with self._lock:
             self._kept.clear()
-            self._weight = 0
+            self.weight = 0
 
     def __len__(self) -> int:
         return len(self._kept)
 
     def _drop(self, key: Hashable) -> None:
         if kept := self._kept.pop(key, None):
-            self._weight -= kept.weight
+            self.weight -= kept.weight
