@@ -69,11 +69,14 @@ def release(*, patient: Patient, channel: str = "", actor: Account | None = None
             entries.give_back([held], channel=channel or held.channel, actor=actor)
 
 
-def release_hold(*, hold: Appointment, reason: str = "") -> bool:
+def release_hold(
+    *, hold: Appointment, channel: str = "", actor: Account | None = None, reason: str = ""
+) -> bool:
     """Give one hold back, whoever it is for; False when it was no longer held."""
     with transaction.atomic():
         entries.lock_providers(hold.provider_id)
-        return bool(entries.give_back([hold], channel=hold.channel, reason=reason))
+        channel = channel or hold.channel
+        return bool(entries.give_back([hold], channel=channel, actor=actor, reason=reason))
 
 
 def hold_of(patient: Patient) -> Appointment | None:

@@ -2,6 +2,8 @@
 
 from datetime import date, timedelta
 
+from django.db.models import Count, Q
+
 from appointments import availability, diary
 from appointments.availability import Slot
 from appointments.models import Appointment, DiarySettings, VisitType
@@ -122,15 +124,20 @@ def is_known(patient: Patient) -> bool:
 def check_limits(patient: Patient) -> None:
     """Raise TooManyVisits or NeedsStaff where the patient's next visit is booked by the front desk."""
     allowed = settings()
-    mine = Appointment.objects.for_patient(patient)
-    if mine.upcoming().count() >= allowed.most_open_visits:
+    now = clock.now()
+    counts = Appointment.objects.for_patient(patient).aggregate(
+        to_come=Count("pk", Q(state__in=Appointment.ACTIVE, starts_at__gte=now)),
+        missed=Count(
+            "pk",
+            Q(state=Appointment.State.NO_SHOW, starts_at__gte=now - allowed.no_show_months * MONTH),
+        ),
+    )
+    if counts["to_come"] >= allowed.most_open_visits:
         raise TooManyVisits(
-            f"You have {allowed.most_open_visits} visits to come already. "
-            f"To book another one, please call us at {phone_words()}."
+            "You have as many visits to come as can be booked online. "
+            f"For another one, please call us at {phone_words()}."
         )
-    since = clock.now() - allowed.no_show_months * MONTH
-    missed = mine.filter(state=Appointment.State.NO_SHOW, starts_at__gte=since)
-    if missed.count() >= allowed.most_no_shows:
+    if counts["missed"] >= allowed.most_no_shows:
         raise NeedsStaff(f"We would like to book your next visit with you by phone: {phone_words()}.")
 
 

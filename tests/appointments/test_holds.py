@@ -277,8 +277,10 @@ def test_nobody_else_is_offered_what_is_held_for_several(held_for_several, ben, 
         book(ben, exam, tuesday_nine)
 
 
-def test_a_yes_after_the_time_was_given_back_is_refused(held_for_several, ana, exam):
-    assert services.release_hold(hold=held_for_several)
+def test_a_yes_after_the_time_was_given_back_is_refused(held_for_several, ana, dana, exam):
+    assert services.release_hold(hold=held_for_several, channel="staff", actor=dana, reason="Dr. is ill")
+    event = held_for_several.events.last()
+    assert (event.to_state, event.actor, event.reason) == ("released", dana, "Dr. is ill")
     assert not services.release_hold(hold=held_for_several)
     with pytest.raises(services.SlotTaken):
         take_over(held_for_several, ana, exam)

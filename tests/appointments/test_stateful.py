@@ -404,7 +404,7 @@ def test_the_diary_stays_whole_whatever_happens_in_whatever_order(house):
     run_state_machine_as_test(
         Diary,
         settings=settings(
-            max_examples=40,
+            max_examples=25,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),
