@@ -133,10 +133,8 @@ def check_limits(patient: Patient) -> None:
         ),
     )
     if counts["to_come"] >= allowed.most_open_visits:
-        raise TooManyVisits(
-            "You have as many visits to come as can be booked online. "
-            f"For another one, please call us at {phone_words()}."
-        )
+        why = f"You have {counts['to_come']} visits to come already. " if counts["to_come"] else ""
+        raise TooManyVisits(f"{why}To book another one, please call us at {phone_words()}.")
     if counts["missed"] >= allowed.most_no_shows:
         raise NeedsStaff(f"We would like to book your next visit with you by phone: {phone_words()}.")
 

@@ -49,7 +49,7 @@ def test_a_patient_books_only_so_many_visits_to_come(ana, exam, slot_at):
     DiarySettings.objects.create(most_open_visits=2)
     for hour in (9, 10):
         book(ana, exam, slot_at(3, hour))
-    with pytest.raises(services.TooManyVisits, match=r"as many visits to come.*\(212\) 555-0100") as refusal:
+    with pytest.raises(services.TooManyVisits, match=r"2 visits to come already.*\(212\) 555-0100") as refusal:
         book(ana, exam, slot_at(3, 11))
     assert refusal.value.alternatives == ()  # no other time would do
     assert refusal.value.code == "too_many_visits"
