@@ -25,7 +25,7 @@ from eyecare import clock
 from eyecare.errors import Refusal
 from practice import audit
 from practice import services as practice
-from practice.desk import History, ReadOnly, RecordsReads
+from practice.desk import Chooses, History, ReadOnly, RecordsReads
 
 MOST_IN_ONE_FILE = 200
 
@@ -208,7 +208,7 @@ class LedgerEntryAdmin(MoneyAdmin):
 
 
 @admin.register(BillingHold)
-class BillingHoldAdmin(ModelAdmin):
+class BillingHoldAdmin(Chooses, ModelAdmin):
     list_display = ["payer", "reason", "starts_on", "ends_on", "note"]
     list_filter = ["reason", "starts_on"]
     list_select_related = ["payer"]

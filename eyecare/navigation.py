@@ -67,7 +67,7 @@ UNFOLD = {
                         "appointments.view_appointment",
                     ),
                     _item("Appointments", "calendar_month", "appointments.appointment"),
-                    _item("Waitlist", "hourglass_top", "appointments.waitlistentry", "?state__exact=waiting"),
+                    _item("Waitlist", "hourglass_top", "appointments.waitlistentry", "?waits=now"),
                     _item("Times that came free", "event_available", "appointments.opening"),
                     _item("Recalls", "event_repeat", "appointments.recall"),
                     _item("Conversations", "forum", "chatbot.conversation"),

@@ -1,10 +1,12 @@
 """What the admin's pages have in common: what is never deleted, what is only read, who looked at what."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Model
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.exceptions import ValidationError
+from django.db.models import Field, Model
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
@@ -12,7 +14,35 @@ from eyecare.errors import Refusal
 from practice import audit
 
 
-class Kept(ModelAdmin):
+class Chooser(AutocompleteSelect):
+    """A field to choose a row from; what is no key of a row is shown as nothing chosen.
+
+    Django asks the database for whatever was posted, and fails on what is no number or UUID.
+    """
+
+    def optgroups(self, name: str, value: Iterable[Any], attr: Any = None) -> Any:
+        key = self.field.remote_field.model._meta.pk
+        return super().optgroups(name, [chosen for chosen in value if _is_key(key, chosen)], attr)
+
+
+def _is_key(key: Field, chosen: object) -> bool:
+    try:
+        key.run_validators(key.to_python(chosen))
+    except (ValidationError, ValueError, OverflowError):
+        return False
+    return True
+
+
+class Chooses:
+    """Put before ModelAdmin: its autocomplete fields answer nonsense like any other field."""
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **given: Any) -> Any:
+        if db_field.name in self.get_autocomplete_fields(request):  # type: ignore[attr-defined]
+            given.setdefault("widget", Chooser(db_field, self.admin_site))  # type: ignore[attr-defined]
+        return super().formfield_for_foreignkey(db_field, request, **given)  # type: ignore[misc]
+
+
+class Kept(Chooses, ModelAdmin):
     """Rows that may be added and changed, but never deleted."""
 
     list_per_page = 50

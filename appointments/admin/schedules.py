@@ -18,7 +18,7 @@ from appointments.models import (
     VisitType,
     WeeklyHours,
 )
-from practice.desk import Kept
+from practice.desk import Chooses, Kept
 
 
 @admin.register(VisitType)
@@ -82,7 +82,7 @@ class ResourceAdmin(Kept):
 
 
 @admin.register(WeeklyHours)
-class WeeklyHoursAdmin(ModelAdmin):
+class WeeklyHoursAdmin(Chooses, ModelAdmin):
     list_display = ["provider", "weekday", "starts_at", "ends_at", "location"]
     list_filter = ["provider", "location", "weekday"]
     list_select_related = ["provider", "location"]
@@ -92,7 +92,7 @@ class WeeklyHoursAdmin(ModelAdmin):
 
 
 @admin.register(ScheduleException)
-class ScheduleExceptionAdmin(ModelAdmin):
+class ScheduleExceptionAdmin(Chooses, ModelAdmin):
     list_display = ["date", "last_date", "kind", "whose", "location", "starts_at", "ends_at", "reason"]
     list_filter = ["kind", "provider", "location"]
     list_select_related = ["provider", "location"]
@@ -107,7 +107,7 @@ class ScheduleExceptionAdmin(ModelAdmin):
 
 
 @admin.register(UrgentBlock)
-class UrgentBlockAdmin(ModelAdmin):
+class UrgentBlockAdmin(Chooses, ModelAdmin):
     list_display = ["provider", "weekday", "starts_at", "ends_at", "location", "given_free"]
     list_filter = ["provider", "location", "weekday"]
     list_select_related = ["provider", "location"]

@@ -187,3 +187,15 @@ def _no_inlines() -> dict[str, str]:
         for prefix in ("proxies", "wards", "consents")
         for part in ("TOTAL_FORMS", "INITIAL_FORMS")
     }
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("nonsense", ["abc", "-1", "9" * 40, "\0"])
+@pytest.mark.parametrize("chosen", ["patient", "provider"])
+def test_what_is_no_key_is_answered_beside_its_field(client, dana, practice, chosen, nonsense):
+    client.force_login(dana)
+    for page in ("appointments_appointment", "appointments_waitlistentry"):
+        answer = client.post(reverse(f"admin:{page}_add"), {chosen: nonsense})
+        assert answer.status_code == 200
+        assert chosen in answer.context["adminform"].form.errors
+        assert client.get(reverse(f"admin:{page}_add"), {chosen: nonsense}).status_code == 200
