@@ -11,7 +11,7 @@ from chatbot.commands import Command, ToolOutline
 from chatbot.plain import begins_with_yes
 from chatbot.prompt import COMMAND_LIMIT, Turn
 
-_AT_A_LOSS = frozenset({"unclear", "handoff"})
+_AT_A_LOSS = frozenset({"unclear", "handoff", "repeat"})
 """What a model says when it knows nothing else: the keywords of a task speak louder."""
 
 _ENDS_ANOTHER = frozenset({"provider", "location"})

@@ -71,12 +71,12 @@ class Turn:
     def _is_about_another(self) -> bool:
         """Go over to another person of a shared phone; on the portal the session alone says who it is."""
         patient = self.conversation.patient
-        other = identity.named_other(self.conversation, self.message) if patient else None
-        if other is None or patient is None:
-            return False
-        if self.conversation.channel == Conversation.Channel.SMS:
+        other = identity.named_other(self.conversation, self.message)
+        if other is not None and self.conversation.channel == Conversation.Channel.SMS:
             identity.choose(self.conversation, str(other.pk))
             self.work.let_go(all_of_it=True)
+            return False
+        if other is None or patient is None:
             return False
         self.draft.say(sayings.other_record(patient.first_name, other.first_name))
         return True

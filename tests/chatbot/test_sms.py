@@ -92,6 +92,13 @@ def test_naming_another_person_of_the_phone_goes_over_to_them_and_asks_anew(
     assert last_reply().startswith("To keep the record private: what is Leo's date of birth")
 
 
+def test_a_person_of_the_phone_who_is_named_at_once_is_not_asked_for_again(
+    ana: Patient, leo: Patient, model: ScriptedBackend
+) -> None:
+    text("a table for leo please", "book_table", model=model)
+    assert last_reply().startswith("To keep the record private: what is Leo's date of birth")
+
+
 def test_what_is_private_asks_for_the_date_of_birth_once(ana: Patient, model: ScriptedBackend) -> None:
     text("the bill", "tea_bill", model=model)
     assert "date of birth" in last_reply()
