@@ -29,7 +29,7 @@ from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
-from unfold.widgets import UnfoldAdminSingleDateWidget
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from appointments import recalls
 from appointments.desk import asked
@@ -118,12 +118,18 @@ class RecallForm(forms.ModelForm):
         return recalls.change(recall=self.instance, **cleaned)
 
 
-class SnoozeDialog(BaseDialogForm):
-    until = forms.DateField(label="Ask no sooner than", widget=UnfoldAdminSingleDateWidget)
+class DayInput(UnfoldAdminTextInputWidget):
+    """The browser's own field for a day, which brings its calendar."""
+
+    input_type = "date"
 
 
 class SnoozeForm(forms.Form):
-    until = forms.DateField(label="Ask no sooner than", widget=UnfoldAdminSingleDateWidget)
+    until = forms.DateField(label="Ask no sooner than", widget=DayInput, initial=recalls.later)
+
+
+class SnoozeDialog(SnoozeForm, BaseDialogForm):
+    """The same for one recall, in a dialog."""
 
 
 class AttemptInline(History):
@@ -168,6 +174,13 @@ class RecallAdmin(RecordsReads, Kept):
     inlines = [AttemptInline]
     actions = ["ask_all", "snooze_all", "decline_all", "take_off_all", "put_back_all", "export_letters"]
     actions_detail = ["ask", "book", "snooze", "decline", "take_off", "put_back"]
+    list_before_template = "admin/appointments/recall/standings.html"
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show what there is to do as a row of links: the filters lie behind a button."""
+        return super().changelist_view(request, {**(extra_context or {}), "standings": _standings(request)})
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Recall]:
         attempts = RecallAttempt.objects.select_related("message").order_by("-at")
@@ -413,6 +426,16 @@ class RecallRuleAdmin(Kept):
             return HttpResponse(status=403)
         rule = get_object_or_404(RecallRule.objects.select_related("run"), pk=rule_id)
         return render(request, self.change_form_outer_before_template, {"original": rule})
+
+
+def _standings(request: HttpRequest) -> list[tuple[str, str, bool]]:
+    """Return label and address of every standing, and whether it is the one shown."""
+    shown = request.GET.get(StandingFilter.parameter_name, StandingFilter.usual)
+    kept = {name: value for name, value in request.GET.items() if name not in ("p", "standing")}
+    return [
+        (label, f"?{urlencode({**kept, 'standing': name})}", name == shown)
+        for name, (label, _) in StandingFilter.asks.items()
+    ]
 
 
 def _refused(verb: Callable[..., Any], recall: Recall, given: dict[str, Any]) -> str:

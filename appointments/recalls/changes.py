@@ -13,9 +13,12 @@ from eyecare.errors import Invalid, NotFound
 from patients.models import Patient
 
 LATER_DAYS = 30
-"""How long a patient who says "later" is left in peace."""
-
 LONGEST_SNOOZE = timedelta(days=5 * 366)
+
+
+def later() -> date:
+    """Return until when a patient is left in peace who says "later"."""
+    return clock.today() + timedelta(days=LATER_DAYS)
 
 
 def get_for(patient: Patient, recall_id: object) -> Recall:
@@ -97,7 +100,7 @@ def decline_all(*, patient: Patient) -> list[Recall]:
 @transaction.atomic
 def put_off(*, patient: Patient) -> date:
     """Leave a patient in peace for a while, whatever they are due for; return until when."""
-    until = clock.today() + timedelta(days=LATER_DAYS)
+    until = later()
     for recall in _standing(patient):
         snooze(recall=recall, until=until)
     return until

@@ -3,6 +3,9 @@
 from datetime import date
 
 import pytest
+from dateutil.relativedelta import relativedelta
+from hypothesis import given
+from hypothesis import strategies as st
 
 from appointments.recalls.intervals import age_on, due_on, next_attempt_on
 
@@ -71,3 +74,8 @@ def test_the_pause_and_the_snooze_push_an_attempt_back_never_forward():
     assert next_attempt_on(date(2026, 3, 23), **asked, snoozed_until=date(2026, 4, 1)) == date(2026, 4, 1)
     assert next_attempt_on(date(2026, 3, 23), **asked, snoozed_until=date(2026, 3, 5)) == date(2026, 3, 16)
     assert next_attempt_on(date(2026, 6, 1), **asked) == date(2026, 5, 11)
+
+
+@given(st.dates(date(1900, 1, 1), date(2100, 12, 31)), st.integers(1, 240))
+def test_the_months_are_those_of_an_independent_calendar(seen_on, months):
+    assert due_on(seen_on, months) == seen_on + relativedelta(months=months)

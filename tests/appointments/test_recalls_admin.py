@@ -66,6 +66,13 @@ def test_the_board_opens_with_those_whose_turn_it_is(desk, due, ben, rule):
         assert shown in page
 
 
+def test_every_standing_is_a_link_and_the_shown_one_is_marked(desk, due, rule):
+    page = desk.get(f"{BOARD}?standing=snoozed&rule__id__exact={rule.pk}&p=1").content.decode()
+    assert f'<a href="?rule__id__exact={rule.pk}&amp;standing=overdue">Overdue</a>' in page
+    assert page.count('aria-current="page">Snoozed</a>') == 1
+    assert 'aria-current="page">Due now</a>' in desk.get(BOARD).content.decode()
+
+
 def test_every_standing_shows_its_own(desk, due, ana, ben, exam, rule):
     everybody = StandingFilter.asks.keys() - {"all"}
 
