@@ -19,6 +19,9 @@ from practice.models import Provider
 
 State = Appointment.State
 
+LONGEST_REASON = 200
+"""Letters of a reason that the history keeps."""
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -238,7 +241,7 @@ def record(
         to_state=appointment.state,
         actor=actor,
         channel=channel,
-        reason=reason,
+        reason=reason.strip()[:LONGEST_REASON].strip(),
         is_override=is_override,
     )
 

@@ -386,7 +386,7 @@ def _check(
         patient=patient,
         moving=moving,
         by_staff=by_staff,
-        override=by_staff and bool(override_reason),
+        override=by_staff and bool(override_reason.strip()),
         is_held=held is not None and held.is_held,
     )
 
@@ -419,7 +419,7 @@ def _step_today(
     appointment: Appointment, to: str, actor: Account | None, override_reason: str
 ) -> Appointment:
     _check_step(appointment, to)
-    is_override = not rules.check_it_is_today(appointment, override=bool(override_reason))
+    is_override = not rules.check_it_is_today(appointment, override=bool(override_reason.strip()))
     return _step(appointment, to, Channel.STAFF, actor, override_reason, is_override=is_override)
 
 

@@ -49,7 +49,7 @@ def test_a_patient_books_only_so_many_visits_to_come(ana, exam, slot_at):
     DiarySettings.objects.create(most_open_visits=2)
     for hour in (9, 10):
         book(ana, exam, slot_at(3, hour))
-    with pytest.raises(services.TooManyVisits, match=r"2 visits to come already.*\(212\) 555-0100") as refusal:
+    with pytest.raises(services.TooManyVisits, match=r"2 visits to come.*\(212\) 555-0100") as refusal:
         book(ana, exam, slot_at(3, 11))
     assert refusal.value.alternatives == ()  # no other time would do
     assert refusal.value.code == "too_many_visits"
@@ -202,6 +202,16 @@ def test_the_front_desk_leaves_the_schedule_only_with_a_reason_and_never_silentl
 def test_a_reason_that_was_not_needed_is_no_override(ana, dana, exam, slot_at):
     event = book(ana, exam, slot_at(3, 9), "staff", actor=dana, override_reason="To be safe").events.get()
     assert (event.is_override, event.reason) == (False, "To be safe")
+
+
+def test_a_blank_reason_overrides_nothing(ana, dana, exam, slot_at):
+    with pytest.raises(services.OutsideHours):
+        book(ana, exam, slot_at(3, 8), "staff", actor=dana, override_reason="  ")
+
+
+def test_a_reason_of_any_length_is_kept_as_far_as_there_is_room(anas_exam):
+    services.cancel(appointment=anas_exam, channel="sms", reason="so sorry " * 100)
+    assert anas_exam.events.last().reason == ("so sorry " * 100)[:200].strip()
 
 
 def test_the_front_desk_books_at_any_minute_of_the_hours_without_a_reason(ana, dana, exam, slot_at):

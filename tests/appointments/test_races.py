@@ -117,6 +117,45 @@ def test_of_fifty_who_are_offered_the_same_time_the_first_yes_gets_it(monday, ex
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
+def test_who_says_yes_while_holds_are_swept_gets_the_time_all_the_same(monday, exam, slot_at):
+    patients = [factories.PatientFactory() for _ in range(10)]
+    slots = [slot_at(3, hour, minute) for hour in range(9, 14) for minute in (0, 30)]
+    asked = [
+        {"patient": patient, "visit_type": exam, "slot": slot, "channel": "web"}
+        for patient, slot in zip(patients, slots, strict=True)
+    ]
+    with clock.frozen_at(MONDAY - timedelta(minutes=10)):
+        for each in asked:
+            services.hold(**each)
+    outcomes = at_once([*(functools.partial(services.book, **each) for each in asked), *[sweep] * 5])
+    assert [outcome for outcome in outcomes if outcome is not None] == [
+        outcome for outcome in outcomes if isinstance(outcome, Appointment)
+    ]
+    assert Appointment.objects.active().count() == 10
+
+
+def sweep():
+    services.sweep_holds()
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_a_request_that_comes_ten_times_at_once_books_once(monday, ana, exam, tuesday_nine):
+    job = functools.partial(
+        services.book,
+        patient=ana,
+        visit_type=exam,
+        slot=tuesday_nine,
+        channel="api",
+        idempotency_key="k1",
+    )
+    won, lost = won_and_lost(at_once([job] * 10))
+    assert (len(won), len(set(won)), lost) == (10, 1, [])
+    assert AppointmentEvent.objects.count() == 1
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
 def test_of_two_moves_of_one_appointment_one_happens(anas_exam, slot_at):
     jobs = [
         functools.partial(services.reschedule, appointment=copy.copy(anas_exam), slot=slot, channel="web")
