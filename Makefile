@@ -23,7 +23,8 @@ test: .venv/.tests ## the whole suite: on SQLite, and on PostgreSQL and Redis wh
 	@$(BIN)/python -m tests.throwaway
 
 browser: .venv/.tests ## the tests that drive Chromium
-	@$(BIN)/python -m pytest -m browser tests/browser
+	@# a file: threads that share a database in memory lock each other out at once
+	@TEST_DATABASE_NAME=$$(mktemp -u).sqlite3 $(BIN)/python -m pytest -m browser tests/browser
 
 drill: .venv/.tests ## the tests that kill programs of a running portal
 	@$(BIN)/python -m pytest -m drill tests/drills

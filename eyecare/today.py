@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
-from appointments.models import Appointment
+from appointments.models import Appointment, Reminder
 from billing.models import Statement
 from chatbot.models import Conversation
 from eyecare import clock
@@ -65,6 +65,7 @@ def _piles() -> Iterator[Pile]:
     odd = PaymentEvent.objects.filter(outcome__startswith="mismatch", received_at__gte=recent)
     yield Pile("Conversations waiting for a person", conversations, "status__exact=waiting")
     yield Pile("Texts nobody could answer", given_up, "answered=given_up")
+    yield Pile("Patients whom no reminder reached", Reminder.objects.unreached(), "reached=no")
     yield Pile("Messages that did not arrive", unsent, f"state__in={','.join(UNSENT)}")
     yield Pile("Orders past the promised day", Order.objects.late(), "late=yes")
     yield Pile("Statements that failed", failed, "state__exact=failed")

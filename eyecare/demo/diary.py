@@ -26,6 +26,15 @@ from practice.models import Weekday
 WEEKS_BACK, WEEKS_AHEAD = 4, 4
 MACHINE = "visual-field-test"
 """The visit for which there is one machine."""
+LAST_SEEN = [
+    ("booked", "exam", 372),
+    ("order_ready", "exam", 12),
+    ("contact_lens", "contact-lens-fitting", 345),
+    ("parent", "exam", 420),
+    ("overdue", "exam", 101),
+]
+"""Who of the cast was here for what, and how many days ago."""
+
 State = Appointment.State
 
 
@@ -35,7 +44,10 @@ def build(dice: random.Random, townsfolk: list[Patient]) -> None:
     _reminder_sent(exam)
     taken = _Taken()
     taken.add(exam)
-    rows = [row for day in _days() for row in _fill(day, dice, townsfolk, taken)]
+    rows = list(_seen_before())
+    for row in rows:
+        taken.add(row)
+    rows += [row for day in _days() for row in _fill(day, dice, townsfolk, taken)]
     Appointment.objects.bulk_create(rows)
     AppointmentEvent.objects.bulk_create(step for row in rows for step in _life(row))
     ResourceBooking.objects.bulk_create(_machines(rows))
@@ -66,6 +78,21 @@ def _for_booked() -> Appointment:
         appointment=row, to_state=State.BOOKED, channel=row.channel, at=row.created_at
     )
     return row
+
+
+def _seen_before() -> Iterator[Appointment]:
+    """Yield the visits for which the cast has been here: what makes them known patients."""
+    for role, slug, days_ago in LAST_SEEN:
+        day = next_working_day(clock.today() - timedelta(days=days_ago))
+        hours = WeeklyHours.objects.filter(provider__last_name="Okafor", weekday=day.weekday())
+        row = _row(
+            _at(day, time(14)),
+            VisitType.objects.get(slug=slug),
+            hours.select_related("provider", "location")[0],
+            cast.patient(role),
+        )
+        row.state = State.DONE
+        yield row
 
 
 def _reminder_sent(appointment: Appointment) -> None:

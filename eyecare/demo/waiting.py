@@ -33,13 +33,16 @@ def build(dice: random.Random, townsfolk: list[Patient]) -> None:
 
 def _wishes(people: list[Patient]) -> None:
     mornings, with_reyes, earlier = people
-    exam = VisitType.objects.get(slug="exam")
-    fitting = VisitType.objects.get(slug="contact-lens-fitting")
+    exam, fitting, diabetic = (
+        VisitType.objects.get(slug=slug) for slug in ("exam", "contact-lens-fitting", "diabetic-exam")
+    )
+    reyes = exam.providers.get(last_name="Reyes")
     today, web = clock.today(), Appointment.Channel.WEB
     waitlist.join(
         patient=mornings,
         visit_type=exam,
         channel=web,
+        provider=reyes,
         first_day=today,
         last_day=today + timedelta(days=14),
         until_time=time(12),
@@ -48,10 +51,12 @@ def _wishes(people: list[Patient]) -> None:
         patient=with_reyes,
         visit_type=fitting,
         channel=Appointment.Channel.SMS,
-        provider=fitting.providers.get(last_name="Reyes"),
+        provider=reyes,
         weekdays=[1, 3],
     )
-    waitlist.join(patient=earlier, visit_type=exam, channel=Appointment.Channel.STAFF, note="Prefers a call")
+    waitlist.join(
+        patient=earlier, visit_type=diabetic, channel=Appointment.Channel.STAFF, note="Prefers a call"
+    )
 
 
 def _an_offer_that_lapsed() -> None:
