@@ -42,17 +42,19 @@ def ask_due(limit: int = 50) -> int:
     return sum(_ask_in_turn(recall_id) for recall_id in due)
 
 
+@transaction.atomic
 def ask(*, recall: Recall) -> RecallAttempt:
-    """Ask a patient now, at the front desk's wish, whatever the pause; raises NotAsked."""
-    with transaction.atomic():
-        theirs = lock([recall.patient_id])
-        standing = next(one for one in theirs if one.pk == recall.pk)
-        if problem := objection(standing):
-            raise NotAsked(f"{standing.patient}: {problem}.")
-        if asked_on([recall.patient_id]).get(recall.patient_id) == clock.today():
-            raise NotAsked(f"{standing.patient} was asked today.")
-        _count(Recall.objects.filter(pk=recall.pk))
-        return _attempt(standing, theirs)
+    """Ask a patient now, at the front desk's wish, whatever the pause or the snooze; raises NotAsked."""
+    theirs = lock([recall.patient_id])
+    now = next(one for one in theirs if one.pk == recall.pk)
+    if problem := objection(now):
+        raise NotAsked(f"{now.patient}: {problem}.")
+    if asked_on([recall.patient_id]).get(recall.patient_id) == clock.today():
+        raise NotAsked(f"{now.patient} was asked today.")
+    now.snoozed_until = None
+    now.save(update_fields=["snoozed_until"])
+    _count(Recall.objects.filter(pk=recall.pk))
+    return _attempt(now, theirs)
 
 
 def objection(recall: Recall) -> str:

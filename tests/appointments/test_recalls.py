@@ -428,6 +428,14 @@ def test_the_front_desk_asks_now_whatever_the_pause_but_not_twice_a_day(due):
     assert (due.attempts, due.next_attempt_on) == (2, date(2026, 3, 25))
 
 
+def test_asking_now_ends_a_snooze_or_the_text_would_be_held_back(due):
+    recalls.snooze(recall=due, until=date(2026, 6, 1))
+    message = recalls.ask(recall=due).message
+    assert checks.objection(message) == ""
+    due.refresh_from_db()
+    assert (due.snoozed_until, due.next_attempt_on) == (None, date(2026, 3, 23))
+
+
 @pytest.mark.parametrize("change", ["decline", "take_off"])
 def test_the_front_desk_is_told_why_somebody_is_not_asked(due, change):
     getattr(recalls, change)(recall=due)
