@@ -81,6 +81,15 @@ def test_a_day_and_an_hour_that_are_free_are_read_back_and_booked_after_a_yes(sa
     assert (booked.patient, booked.channel, booked.events.last().actor) == (ana, "chat", ana.account)
 
 
+def test_a_booked_visit_can_be_put_into_the_patients_own_calendar(say, client, ana):
+    say("an exam tuesday at 3", book(visit_type="exam", slot="tuesday at 3"))
+    (card,) = say("yes").cards
+    (link,) = card["more"]
+    assert link["words"] == "Add to calendar"
+    client.force_login(ana.account)
+    assert client.get(link["url"]).headers["Content-Type"].startswith("text/calendar")
+
+
 def test_a_vague_wish_is_answered_with_times_on_different_days(say):
     reply = say(
         "my eyes checked next week in the morning",
