@@ -168,36 +168,39 @@ def test_of_two_moves_of_one_appointment_one_happens(anas_exam, slot_at):
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_moves_that_cross_do_not_wait_for_each_other_for_ever(
-    monday, ana, ben, exam, tuesday_nine, slot_at, with_chen
-):
-    """Ana goes from Okafor to Chen and back while Ben goes the other way, time after time."""
-    book = functools.partial(services.book, visit_type=exam, channel="web")
-    anas, bens = (
-        book(patient=ana, slot=tuesday_nine), book(patient=ben, slot=with_chen(tuesday_nine))
-    )  # fmt: skip
+def test_moves_that_cross_do_not_wait_for_each_other_for_ever(monday, exam, slot_at, with_chen):
+    """Each of eight goes from one provider to the other and back, half of them the other way round."""
 
-    def to_and_fro(visit, *slots):
-        for slot in slots * 15:
-            try:
-                visit = services.reschedule(appointment=visit, slot=slot, channel="web")
-            except services.SlotTaken:  # the other one has not left yet
-                continue
+    def to_and_fro(number):
+        here = slot_at(3, 9 + number)
+        ways = [here, with_chen(here)] if number % 2 else [with_chen(here), here]
+        visit = services.book(
+            patient=factories.PatientFactory(), visit_type=exam, slot=ways[0], channel="web"
+        )
+        for slot in ways[::-1] * 8:
+            visit = services.reschedule(appointment=visit, slot=slot, channel="web")
         return visit
 
-    ten = slot_at(3, 10)
-    won, _ = won_and_lost(
-        at_once(
-            [
-                lambda: to_and_fro(anas, with_chen(ten), tuesday_nine),
-                lambda: to_and_fro(bens, ten, with_chen(tuesday_nine)),
-                lambda: to_and_fro(anas, with_chen(slot_at(3, 12)), slot_at(3, 12)),
-            ]
-        ),
-        services.Ended,  # Ana's visit, moved from two places at once
-    )
-    assert len(won) >= 2
-    assert sorted(visit.patient.first_name for visit in Appointment.objects.active()) == ["Ana", "Ben"]
+    won, _ = won_and_lost(at_once([functools.partial(to_and_fro, number) for number in range(8)]))
+    assert len(won) == Appointment.objects.active().count() == 8
+    assert Appointment.objects.filter(state="moved").count() == 8 * 16
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_two_who_want_each_others_time_do_not_both_get_it(
+    monday, ana, ben, exam, tuesday_nine, slot_at, with_chen
+):
+    book = functools.partial(services.book, visit_type=exam, channel="web")
+    visits = book(patient=ana, slot=tuesday_nine), book(patient=ben, slot=slot_at(3, 10))
+    swap = [(visits[0], slot_at(3, 10)), (visits[1], tuesday_nine)]
+    jobs = [
+        functools.partial(services.reschedule, appointment=visit, slot=slot, channel="web")
+        for visit, slot in swap
+    ]
+    won, lost = won_and_lost(at_once(jobs))
+    assert (won, lost) == ([], [3, 3])
+    assert set(Appointment.objects.active()) == set(visits)
 
 
 @pytest.fixture
