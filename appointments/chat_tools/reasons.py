@@ -73,12 +73,12 @@ def _at_one_time(search: Search, wish: Wish) -> str:
     told = min(objections, key=lambda objection: _rank(objection.code), default=None)
     if told is None:
         return ""
+    when = f"{datetime.combine(_days(wish)[0], wish.exact or time.min):%A, %B %-d at %-I:%M %p}"
     if told.code == availability.SLOT_TAKEN:
-        start = datetime.combine(_days(wish)[0], wish.exact or time.min)
         whose = f" with {search.provider}" if search.provider else ""
-        return f"{start:%A, %B %-d at %-I:%M %p}{whose} is taken."
+        return f"{when}{whose} is taken."
     if told.code == availability.OUTSIDE_HOURS and search.provider is None:
-        return f"We see nobody for this then ({wish.describe()})."
+        return f"We see nobody for this on {when}."
     return told.sentence
 
 

@@ -224,7 +224,7 @@ def test_the_patients_own_other_visit_is_named_as_the_reason(say, ana, exam, slo
 
 def test_a_time_at_which_nobody_works_is_said_to_be_that(say):
     reply = say("exam tuesday at 8pm", ("book_appointment", {"visit_type": "exam", "slot": "tuesday at 8pm"}))
-    assert reply.text.startswith("We see nobody for this then (Tuesday, March 3, at 8:00 PM).")
+    assert reply.text.startswith("We see nobody for this on Tuesday, March 3 at 8:00 PM.")
 
 
 def test_who_has_enough_visits_to_come_is_told_before_any_time_is_asked_for(say, anas_exam):
