@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.functional import cached_property
 
 from appointments import board, services
@@ -72,11 +73,14 @@ class Look:
         return replace(self, moving=None, patient=None, visit_type=None)
 
     @property
-    def placing(self) -> str:
-        """Return what the booking dialog is told of whom to book for what."""
+    def placing(self) -> tuple[str, str]:
+        """Return the address that a click on a free time asks for: what comes before its key, and after."""
+        page = reverse("admin:appointments_appointment_board")
+        if self.moving:
+            return f"{page}{self.moving.pk}/move/?to=", ""
         rows = {"patient": self.patient, "visit_type": self.visit_type}
         said = urlencode({name: str(row.pk) for name, row in rows.items() if row})
-        return f"&{said}" if said else ""
+        return f"{page}book/?at=", f"&{said}" if said else ""
 
     @property
     def is_today(self) -> bool:

@@ -116,12 +116,12 @@ class Start:
     moment: datetime
     fits: bool = True
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Return the key that `services.slot_from_key` reads."""
         return f"{self.place.provider.pk}.{self.place.location.pk}.{self.moment.astimezone(UTC):%Y%m%dT%H%M}"
 
-    @property
+    @cached_property
     def words(self) -> str:
         return f"{self.moment:%-I:%M %p}"
 

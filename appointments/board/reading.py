@@ -98,6 +98,7 @@ def _visits(wall: Wall, *, with_cancelled: bool) -> QuerySet[Appointment]:
     return (
         shown.filter(starts_at__lt=wall.moment(wall.whole.end), ends_at__gt=wall.midnight)
         .with_details()
+        .defer("patient__phone", "location__phone")  # parsing them would take longer than all the rest
         .annotate(
             arrived_at=Subquery(arrivals.order_by("-at").values("at")[:1]), has_been_here=Exists(earlier)
         )

@@ -137,7 +137,7 @@ function followTheDay() {
 
 function openPanel() {
   if (!dialog.open) dialog.showModal();
-  const wanted = panel.querySelector("[aria-invalid], [autofocus]");
+  const wanted = panel.querySelector("[aria-invalid], [data-focus]");
   const stays = panel.contains(document.activeElement) && document.activeElement !== document.body;
   if (wanted && !stays) wanted.focus();
   else if (!stays) panel.querySelector("h2")?.focus();
