@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.templatetags.static import static
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 from django.utils.text import format_lazy
 
 PRIMARY = {
@@ -29,7 +29,15 @@ def _item(title: str, icon: str, model: str, narrowed: str = "") -> dict[str, An
         "icon": icon,
         "link": format_lazy("{}{}", reverse_lazy(f"admin:{app}_{name}_changelist"), narrowed),
         "permission": lambda request: request.user.has_perm(f"{app}.view_{name}"),
+        "active": lambda request: (
+            request.path.startswith(reverse(f"admin:{app}_{name}_changelist"))
+            and getattr(request.resolver_match, "url_name", "") not in PAGES
+        ),
     }
+
+
+PAGES = {"appointments_appointment_board"}
+"""Pages with an entry of their own that lie under a list's address."""
 
 
 def _page(title: str, icon: str, name: str, permission: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ LAST_NAMES = (
     "Abbott Berg Castillo Dunn Eriksen Fofana Garza Hughes Ibarra Jensen Kaur Lopez Moretti Ng Osei Park "
     "Quist Rossi Singh Turner Ueda Vance Weiss Xu Young Zielinski"
 ).split()
-TOWNSFOLK = 140
+TOWNSFOLK = 152
 
 
 def build(dice: random.Random) -> list[Patient]:

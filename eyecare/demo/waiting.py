@@ -20,15 +20,13 @@ MONTHS_AGO = (25, 24, 23, 26, 37, 13, 12, 38, 61, 24, 60, 14)
 """When those on the recall board were here last, before this diary began."""
 
 
-def build(dice: random.Random, townsfolk: list[Patient]) -> None:
+def build(dice: random.Random, townsfolk: list[Patient], not_seen_for_long: list[Patient]) -> None:
     """Write wishes with their offers, and recalls in every state."""
-    waiting = dice.sample(townsfolk, 3)
-    _wishes(waiting)
+    _wishes(dice.sample(townsfolk, 3))
     _an_offer_that_lapsed()
     recalls.load_defaults()
     recalls.work_through()
-    others = [patient for patient in townsfolk if patient not in waiting and not patient.recalls.exists()]
-    _recalls(dice.sample(others, len(MONTHS_AGO)))
+    _recalls(not_seen_for_long)
 
 
 def _wishes(people: list[Patient]) -> None:

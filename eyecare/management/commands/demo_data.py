@@ -53,9 +53,11 @@ class Command(BaseCommand):
     def _load(self) -> None:
         dice = random.Random(SEED)
         house.build()
-        townsfolk = people.build(dice)
+        people_of_the_town = people.build(dice)
+        not_seen_for_long = people_of_the_town[: len(waiting.MONTHS_AGO)]
+        townsfolk = people_of_the_town[len(waiting.MONTHS_AGO) :]
         diary.build(dice, townsfolk)
-        waiting.build(dice, townsfolk)
+        waiting.build(dice, townsfolk, not_seen_for_long)
         records.build()
 
     def _print_cast(self) -> None:
