@@ -309,10 +309,20 @@ class Timetable:
         ]
         return sorted(found)
 
-    def _every_week(self, rule: WeeklyHours | UrgentBlock) -> Iterator[Stretch]:
-        first = (rule.weekday - self.days[0].weekday()) % 7
-        for number in range(first, len(self.days), 7):
-            yield self._between(number, rule.starts_at, rule.ends_at)
+    def _every_week(self, rule: WeeklyHours | UrgentBlock) -> list[Stretch]:
+        """Return when a weekly rule is in force; many providers have the same hours."""
+        same = (rule.weekday, rule.starts_at, rule.ends_at)
+        if same not in self._weeks:
+            first = (rule.weekday - self.days[0].weekday()) % 7
+            self._weeks[same] = [
+                self._between(number, rule.starts_at, rule.ends_at)
+                for number in range(first, len(self.days), 7)
+            ]
+        return self._weeks[same]
+
+    @functools.cached_property
+    def _weeks(self) -> dict[tuple[int, time, time], list[Stretch]]:
+        return {}
 
     def times_of(self, change: ScheduleException) -> Iterator[Stretch]:
         """Yield when an exception is in force on these days."""

@@ -10,6 +10,7 @@ from appointments.availability import Slot
 from appointments.models import Appointment, VisitType
 from eyecare import clock
 from patients.models import Patient
+from practice import services as practice
 from practice.models import Location, Provider
 
 DAYS_SHOWN = 3
@@ -54,7 +55,7 @@ def offer(
     days = _days(_free(visit_type, search, start, end, patient, moving)) or _days(
         _free(visit_type, search, end, date.max, patient, moving)
     )
-    horizon = services.bookable_range(visit_type)[1].date()
+    horizon = services.bookable_range(visit_type)[1].astimezone(practice.zone()).date()
     later = days[-1][0] + timedelta(days=1) if days else None
     return Offer(start, days, later if later and later <= horizon else None)
 
