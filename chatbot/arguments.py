@@ -17,7 +17,8 @@ class ToolContext:
 
     `channel` is "web" or "sms"; `actor` the signed-in account, None by text message;
     `idempotency_key` is the same each time one confirmed action is tried; `message` is the turn's
-    text as `prompt.normalise` leaves it; `audience` says whose documents may be quoted.
+    text as `prompt.normalise` leaves it; `audience` says whose documents may be quoted; `said` names
+    the arguments that the patient gave in words or picked.
     """
 
     channel: str
@@ -26,6 +27,7 @@ class ToolContext:
     message: str
     now: datetime
     audience: str
+    said: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

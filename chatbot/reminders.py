@@ -1,26 +1,33 @@
 """What answers the message that the practice sent last: a bare 1, 2 or 3, or words that mean one."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
 
-from chatbot import identity, plain
+from chatbot import identity, plain, sayings
 from chatbot.arguments import ToolContext
 from chatbot.hearing import Hearing
 from chatbot.models import Conversation
+from chatbot.stack import Stack
 from chatbot.tools import QuickReply, Reply, registry
 from messaging import services as messaging
 from messaging.models import Message
 from patients import services as patients
 
 ANSWERABLE_HOURS = 96
+ANSWERS_KEPT = 20
+
+TOGETHER = timedelta(hours=1)
+"""Messages of one kind this close come together: a family's reminders, answered one after the other."""
 
 
-def answered(heard: Hearing, context: ToolContext) -> Reply | None:
+def answered(heard: Hearing, stack: Stack, context: ToolContext) -> Reply | None:
     """Return what the app that sent the message makes of the answer; None when it answers nothing.
 
     A digit under a list that came after the message belongs to the list, and a yes or a no to the
     question that the assistant has asked. May raise a Refusal.
     """
-    sent = _last_sent(heard.conversation)
+    sent = _next_to_answer(heard.conversation, stack)
     asked_since = sent is not None and _was_asked_since(sent, heard)
     if sent is None or sent.patient is None or (asked_since and not heard.only_offers_help):
         return None
@@ -29,7 +36,12 @@ def answered(heard: Hearing, context: ToolContext) -> Reply | None:
     if answer is None or number is None:
         return None
     _speak_of(heard.conversation, sent)
-    return answer.function(sent.patient, sent, number, context)
+    stack.answered = [*stack.answered, str(sent.pk)][-ANSWERS_KEPT:]
+    reply = answer.function(sent.patient, sent, number, context)
+    is_shared = len(patients.with_phone(heard.conversation.phone)) > 1
+    if is_shared and reply.kind == "done":
+        return replace(reply, text=sayings.for_whom(sent.patient.first_name, reply.text))
+    return reply
 
 
 def spoken_of(heard: Hearing) -> Mapping[str, str]:
@@ -51,13 +63,28 @@ def _last_sent(conversation: Conversation) -> Message | None:
     return sent if sent and sent.patient in patients.with_phone(conversation.phone) else None
 
 
+def _next_to_answer(conversation: Conversation, stack: Stack) -> Message | None:
+    """Return the message that came last; once that is answered, one that came together with it."""
+    newest = _last_sent(conversation)
+    if newest is None or str(newest.pk) not in stack.answered:
+        return newest
+    other = messaging.last_message_to(
+        conversation.phone, within_hours=ANSWERABLE_HOURS, kinds=[newest.kind], without=stack.answered
+    )
+    return other if other and _left_at(newest) - _left_at(other) <= TOGETHER else newest
+
+
+def _left_at(sent: Message) -> datetime:
+    return sent.claimed_at or sent.created_at
+
+
 def _was_asked_since(sent: Message, heard: Hearing) -> bool:
-    return heard.asked_at is not None and heard.asked_at > (sent.claimed_at or sent.created_at)
+    return heard.asked_at is not None and heard.asked_at > _left_at(sent)
 
 
 def _was_replied_since(sent: Message, heard: Hearing) -> bool:
     last = heard.last_reply
-    return last is not None and last.created_at > (sent.claimed_at or sent.created_at)
+    return last is not None and last.created_at > _left_at(sent)
 
 
 def _number(answer: QuickReply, heard: Hearing, *, asked_since: bool) -> int | None:

@@ -76,13 +76,14 @@ class Stack:
     """Everything that a conversation keeps from one turn to the next.
 
     `last` is the task that was finished just before, `touched` what its effects were about,
-    `suggested` the tool that a yes opens, `menu` the choices that stand without a task, `misses`
-    the turns in a row that were not understood.
+    `answered` the outgoing messages that were answered, `suggested` the tool that a yes opens,
+    `menu` the choices that stand without a task, `misses` the turns in a row that were not understood.
     """
 
     tasks: list[Task] = field(default_factory=list)
     last: str = ""
     touched: dict[str, str] = field(default_factory=dict)
+    answered: list[str] = field(default_factory=list)
     suggested: str = ""
     menu: list[Choice] = field(default_factory=list)
     asked: str = ""

@@ -208,10 +208,11 @@ class Tool:
     def argument(self, name: str) -> ToolArgument | None:
         return next((argument for argument in self.arguments if argument.name == name), None)
 
-    def question(self, values: Mapping[str, Any]) -> str:
+    def question(self, values: Mapping[str, Any], context: ToolContext) -> str:
         """Return the exact action, to be read back before it is done."""
         if callable(self.confirm):
-            return self.confirm(**values)
+            takes_context = "context" in inspect.signature(self.confirm).parameters
+            return self.confirm(**values, **({"context": context} if takes_context else {}))
         return _Wording().vformat(self.confirm, (), values)
 
     def run(self, patient: Patient | None, values: Mapping[str, Any], context: ToolContext) -> Reply:
@@ -312,8 +313,9 @@ def tool(
     other parameter is annotated with an Argument class, or with `Annotated[Value, ArgumentClass]`
     (so that the type checker sees the value); `| None = None` makes it optional: filled when said,
     never asked for. `confirm` is the question that is read back before a write, with the values in
-    braces (moments are shown in practice time), or a function of the values. `private` asks for the
-    date of birth first by text message. `label` names the task in menus.
+    braces (moments are shown in practice time), or a function of the values and, if it takes it,
+    `context`. `private` asks for the date of birth first by text message. `label` names the task in
+    menus.
 
     `keep` is called with the patient, the values and `context` just before the action is read back
     and puts it aside for the patient; what it raises is answered at once. `let_go` is called with

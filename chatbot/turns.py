@@ -100,7 +100,7 @@ class Turn:
 
     def _answers_a_reminder(self) -> bool:
         try:
-            reply = reminders.answered(self.heard, self.work.context())
+            reply = reminders.answered(self.heard, self.stack, self.work.context())
         except Refusal as refusal:
             self.draft.say(refusal.sentence)
             return True

@@ -1,8 +1,6 @@
 """Moves one open task on: checks who asks, asks for what is missing, reads back, runs."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from django.urls import reverse
 
@@ -156,6 +154,7 @@ class Work:
             message=self.message,
             now=clock.now(),
             audience=identity.audience(self.conversation.patient),
+            said=frozenset(name for name, words in task.words.items() if words) if task else frozenset(),
         )
 
     def _filling(self, task: Task) -> tuple[Tool, Filling]:
@@ -167,7 +166,7 @@ class Work:
         self.asked.append(task)
 
     def _finish(self, task: Task, filling: Filling, *, agreed: bool) -> None:
-        question = self._read_back(filling.tool, filling.complete_values)
+        question = self._read_back(task, filling)
         is_agreed = agreed and question == task.question
         reply = self._run(task, filling) if is_agreed or not question else self._keep(task, filling, question)
         if reply is None:
@@ -211,10 +210,10 @@ class Work:
             return Reply.refuse(f"{refusal.sentence} {sayings.PERSON_KNOWS}")
         return Reply.refuse(f"{refusal.sentence} {sayings.SHALL_A_PERSON}", start=HANDOFF)
 
-    def _read_back(self, tool: Tool, values: Mapping[str, Any]) -> str:
-        if not tool.asks_first:
+    def _read_back(self, task: Task, filling: Filling) -> str:
+        if not filling.tool.asks_first:
             return ""
-        question = tool.question(values)
+        question = filling.tool.question(filling.complete_values, self.context(task))
         patient = self.conversation.patient
         if patient and len(identity.household(self.conversation)) > 1:
             return sayings.for_whom(patient.first_name, question)

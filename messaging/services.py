@@ -201,14 +201,20 @@ def process_waiting(limit: int = 50) -> int:
 
 
 def last_message_to(
-    phone: str, within_hours: int = 96, kinds: Collection[str] | None = None
+    phone: str,
+    within_hours: int = 96,
+    kinds: Collection[str] | None = None,
+    without: Collection[str] = (),
 ) -> Message | None:
-    """Return the newest text that we sent of our own accord, of these kinds if any are named."""
+    """Return the newest text that we sent of our own accord, of these kinds if any are named.
+
+    None of those whose keys are `without`.
+    """
     since = clock.now() - timedelta(hours=within_hours)
     recent = Message.objects.to_phone(phone).that_left().filter(claimed_at__gte=since)
     if kinds is not None:
         recent = recent.filter(kind__in=kinds)
-    return recent.exclude(kind="reply").order_by("-claimed_at", "-created_at").first()
+    return recent.exclude(kind="reply").exclude(pk__in=without).order_by("-claimed_at", "-created_at").first()
 
 
 def is_opted_out(phone: str) -> bool:

@@ -65,8 +65,10 @@ def _give_back(key: str) -> None:
         services.release_hold(hold=hold)
 
 
-def _book_question(*, visit_type: VisitType, slot: Slot, **_: Any) -> str:
-    return f"Book {visit_type} {at(slot)}?"
+def _book_question(*, visit_type: VisitType, slot: Slot, context: ToolContext, **_: Any) -> str:
+    """Name the visit, but not in a text message to somebody who has not named it: others may read it."""
+    is_named = context.channel == "web" or "visit_type" in context.said
+    return f"Book {visit_type if is_named else 'this visit'} {at(slot)}?"
 
 
 @tool(

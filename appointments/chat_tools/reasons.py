@@ -1,6 +1,7 @@
 """Why a wished time cannot be had, as the front desk would say it."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date, datetime, time
 
 from appointments import availability, diary, rules
@@ -28,19 +29,32 @@ _TELLING = (
 )
 """Whose reason is told when one says this and another that: the nearest to a yes first."""
 
+_MAY_COME_FREE = frozenset(
+    {"patient_busy", "slot_taken", "resource_taken", "kept_for_urgent", "off_the_grid"}
+)
+"""Reasons that pass when somebody cancels; nobody can wait for a day on which the practice is closed."""
+
 _SAYS_LITTLE = frozenset({"outside_hours", "off_the_grid", "not_bookable"})
 """What is true of some hour of every day."""
 
 
-def why_not(search: Search, wish: Wish) -> str:
-    """Return why nothing of a wish is free; empty where there is no one reason."""
+@dataclass(frozen=True)
+class Reason:
+    """Why nothing is free, in a sentence, and whether waiting may help."""
+
+    sentence: str
+    may_come_free: bool = False
+
+
+def why_not(search: Search, wish: Wish) -> Reason | None:
+    """Return why nothing of a wish is free; None where there is no one reason."""
     if not wish.days:
-        return ""
+        return None
     if refusal := _out_of_range(search, wish):
-        return refusal.sentence
+        return Reason(refusal.sentence)
     if wish.names_one_start:
         return _at_one_time(search, wish)
-    return _on_one_day(search, wish) if len(_days(wish)) == 1 else ""
+    return _on_one_day(search, wish) if len(_days(wish)) == 1 else None
 
 
 def _days(wish: Wish) -> list[date]:
@@ -68,11 +82,13 @@ def _out_of_range(search: Search, wish: Wish) -> Unavailable | None:
     return None
 
 
-def _at_one_time(search: Search, wish: Wish) -> str:
+def _at_one_time(search: Search, wish: Wish) -> Reason | None:
     objections = _objections(search, wish, [wish.exact or time.min])
     told = min(objections, key=lambda objection: _rank(objection.code), default=None)
-    if told is None:
-        return ""
+    return Reason(_in_words(told, search, wish), told.code in _MAY_COME_FREE) if told else None
+
+
+def _in_words(told: Objection, search: Search, wish: Wish) -> str:
     when = f"{datetime.combine(_days(wish)[0], wish.exact or time.min):%A, %B %-d at %-I:%M %p}"
     if told.code == availability.SLOT_TAKEN:
         whose = f" with {search.provider}" if search.provider else ""
@@ -82,17 +98,18 @@ def _at_one_time(search: Search, wish: Wish) -> str:
     return told.sentence
 
 
-def _on_one_day(search: Search, wish: Wish) -> str:
+def _on_one_day(search: Search, wish: Wish) -> Reason | None:
     """Say what is true of the whole day, or of the hours that were wished for."""
     objections = list(_objections(search, wish, HALF_HOURS))
     telling = [objection for objection in objections if objection.code not in _SAYS_LITTLE]
     if objections and not telling:
         whose = f"{search.provider} does not see patients" if search.provider else "We see nobody for this"
-        return f"{whose} then ({wish.describe()})."
+        return Reason(f"{whose} then ({wish.describe()}).")
     codes = {objection.code for objection in telling}
     if codes == {availability.CLOSED}:
-        return min(telling, key=lambda objection: not objection.sentence.startswith("We ")).sentence
-    return ""
+        closed = min(telling, key=lambda objection: not objection.sentence.startswith("We "))
+        return Reason(closed.sentence)
+    return None
 
 
 def _objections(search: Search, wish: Wish, times: Iterable[time]) -> Iterator[Objection]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from appointments import rules, services
 from appointments.availability import Slot, closest
 from appointments.chat_tools import wording
-from appointments.chat_tools.reasons import why_not
+from appointments.chat_tools.reasons import Reason, why_not
 from appointments.chat_tools.told import standing, visit_type_of
 from appointments.chat_tools.wishes import wish_in, wish_of, with_earlier_words
 from appointments.openings import OFFERED, Search, spread
@@ -51,8 +51,9 @@ class SlotArgument(Argument[Slot]):
             sentence = f"These times are free{which}. Which suits you?"
             return self._question(sentence, _best(matching, wish), search)
         reason = why_not(search, wish) or _nothing_free(search, wish)
-        nearest = self._question(f"{reason} These are the nearest times.", _nearest(search, wish), search)
-        return Question(nearest.text, [*nearest.choices, *_waiting(search)])
+        sentence = f"{reason.sentence} These are the nearest times."
+        nearest = self._question(sentence, _nearest(search, wish), search)
+        return Question(nearest.text, nearest.choices + (_waiting(search) if reason.may_come_free else []))
 
     def _question(self, sentence: str, slots: Sequence[Slot], search: Search) -> Question:
         """Ask which of these; without any the patient may wait for one, or calls."""
@@ -108,9 +109,9 @@ def _within(search: Search, wish: Wish) -> Search:
     return replace(search, first_day=first, last_day=last)
 
 
-def _nothing_free(search: Search, wish: Wish) -> str:
+def _nothing_free(search: Search, wish: Wish) -> Reason:
     whose = f" with {search.provider}" if search.provider else ""
-    return f"Nothing is free{whose} then ({wish.describe()})."
+    return Reason(f"Nothing is free{whose} then ({wish.describe()}).", may_come_free=True)
 
 
 def _nearest(search: Search, wish: Wish) -> list[Slot]:

@@ -208,3 +208,15 @@ def test_a_question_about_the_visit_after_its_reminder_is_answered_with_it(text,
 
 def test_who_writes_is_said_to_who_asks(text):
     assert "I am the practice's assistant" in text("who is this?").text
+
+
+def test_two_children_who_were_reminded_together_are_answered_one_after_the_other(
+    text, ana, anas_exam, exam, slot_at
+):
+    leo = factories.PatientFactory(first_name="Leo", phone=ana.phone, account=None, guarantor=ana)
+    leos = diary.book(patient=leo, visit_type=exam, slot=slot_at(4, 9), channel="web")
+    remind(leo, leos, at=MONDAY - timedelta(minutes=59))
+    assert text("1").text.startswith("For Leo: Thank you, you are confirmed. See you Wednesday, March 4")
+    assert text("1").text.startswith("For Ana: Thank you, you are confirmed. See you Tuesday, March 3")
+    anas_exam.refresh_from_db()
+    assert anas_exam.state == "confirmed"
