@@ -209,20 +209,23 @@ def give_back(
     return len(released)
 
 
-def claim(hold: Appointment, patient: Patient, moving: Appointment | None = None) -> bool:
-    """Put a time that was held for several in one patient's name; False: somebody was first."""
+def claim(
+    turn: Turn, hold: Appointment, moving: Appointment | None = None, *, channel: str, actor: Account | None
+) -> Turn:
+    """Put a time that was held for several into the patient's name, and return the turn with it.
+
+    What else was held for the patient is given back. Raises SlotTaken when somebody was first.
+    """
+    own = [turn.own_hold] if turn.own_hold else []
+    give_back(own, channel=channel, actor=actor)
     lineage = (moving or hold).lineage
     held = Appointment.objects.filter(pk=hold.pk, state=State.HELD, patient=None)
-    if not held.update(patient=patient, lineage=lineage):
-        return False
+    if not held.update(patient=turn.patient, lineage=lineage):
+        hold.refresh_from_db(fields=["state"])
+        raise SlotTaken(GIVEN_BACK if hold.state == State.RELEASED else SOMEBODY_WAS_FIRST)
     hold.resource_bookings.update(lineage=lineage)
-    hold.patient, hold.lineage = patient, lineage
-    return True
-
-
-def turn_with(turn: Turn, hold: Appointment) -> Turn:
-    """Return the turn of somebody in whose name a hold has just been put."""
-    return replace(turn, own_hold=hold, run_out=tuple(each for each in turn.run_out if each != hold))
+    hold.patient, hold.lineage = turn.patient, lineage
+    return replace(turn, own_hold=hold)
 
 
 def record(
@@ -261,6 +264,9 @@ def offering_others(
         others = search() if refusal.another_time_helps else ()
         raise type(refusal)(refusal.sentence, alternatives=others) from refusal
 
+
+SOMEBODY_WAS_FIRST = "Sorry, somebody else was a little faster."
+GIVEN_BACK = "Sorry, that time is no longer held for you."
 
 TAKEN: dict[type[SlotTaken], str] = {
     SlotTaken: "Sorry, that time has just been taken.",

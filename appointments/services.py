@@ -180,10 +180,7 @@ def take_over(
         turn = entries.take_turn(patient=patient, visit_type=visit_type, slot=slot, others=[hold, moving])
         if mine := Appointment.objects.active().for_patient(patient).filter(pk=hold.pk).first():
             return mine
-        turn.clear(channel=channel, actor=actor)
-        if not entries.claim(hold, patient, moving):
-            raise SlotTaken("Sorry, somebody else was a little faster.")
-        turn = entries.turn_with(turn, hold)
+        turn = entries.claim(turn, hold, moving, channel=channel, actor=actor)
         if moving is None:
             return _book(turn, patient, channel, actor)
         return _move(turn, Appointment.objects.with_details().get(pk=moving.pk), channel, actor)

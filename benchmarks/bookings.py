@@ -7,7 +7,10 @@ processes book at once, each patient one visit; at `random times`, of those that
 and at the `first free time`, looked up just before, where everybody wants the same.
 
 - `ours`: the whole service: rules, locks, the row, its history, reminders and the text in the outbox.
-- `bare INSERT`: the same row into a table with the same exclusion constraints, and nothing else: the limit.
+- `lock and INSERT`: the provider's row is locked, as ours does, and the same row goes into a table with the
+  same exclusion constraints, and nothing else: the limit.
+- `constraint alone`: the same INSERT without the lock. Two that meet wait for each other until PostgreSQL
+  ends one of them as a deadlock, a second later. In the crowd it gets a few times only.
 - `check, then insert`: a query for an overlap, then the row, without a constraint, as Marley
   (`validate_overlaps`) and Easy!Appointments (`Booking.php`) do it; what it books twice is counted.
 
@@ -46,9 +49,13 @@ FIRST_DAY, LAST_DAY = 1, 40
 
 MOST = 30_000
 OPEN, GUARDED = "peer_open", "peer_guarded"
+LIMIT, ALONE = "lock and INSERT", "constraint alone"
+
+FEW = 5
+"""Times for the crowd where nothing orders it: each of them takes seconds."""
 
 Outcome = tuple[str, float, int]
-"""What came of an attempt (booked, lost or broken), how long it took, and how many times were offered."""
+"""What came of an attempt (booked, lost, deadlock), how long it took, and how many times were offered."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ class Result:
     way: str
     booked: int
     lost: int
-    broken: int
+    deadlocks: int
     twice: int
     offered: float
     median_ms: float
@@ -67,12 +74,16 @@ class Result:
     seconds: float
 
     @property
+    def attempts(self) -> int:
+        return self.booked + self.lost + self.deadlocks
+
+    @property
     def per_second(self) -> float:
         return self.booked / self.seconds
 
     @property
     def attempts_per_second(self) -> float:
-        return (self.booked + self.lost + self.broken) / self.seconds
+        return self.attempts / self.seconds
 
 
 class House:
@@ -105,11 +116,23 @@ def ours(house: House, patient: Any, slot: Any) -> tuple[str, int]:
     return "booked", 0
 
 
-def bare_insert(house: House, patient: Any, slot: Any) -> tuple[str, int]:
+def lock_and_insert(house: House, patient: Any, slot: Any) -> tuple[str, int]:
+    return _guarded_insert(house, patient, slot, is_locked=True)
+
+
+def constraint_alone(house: House, patient: Any, slot: Any) -> tuple[str, int]:
+    return _guarded_insert(house, patient, slot, is_locked=False)
+
+
+def _guarded_insert(house: House, patient: Any, slot: Any, *, is_locked: bool) -> tuple[str, int]:
     from django.db import IntegrityError, transaction
+
+    from appointments import entries
 
     try:
         with transaction.atomic():
+            if is_locked:
+                entries.lock_providers(slot.provider.pk)
             _insert(GUARDED, house, patient, slot)
     except IntegrityError:
         return "lost", 0
@@ -146,8 +169,9 @@ def _insert(table: str, house: House, patient: Any, slot: Any) -> None:
 
 
 WAYS: dict[str, tuple[Way, str]] = {
+    LIMIT: (lock_and_insert, GUARDED),
     "ours": (ours, "appointments_appointment"),
-    "bare INSERT": (bare_insert, GUARDED),
+    ALONE: (constraint_alone, GUARDED),
     "check, then insert": (check_then_insert, OPEN),
 }
 
@@ -157,18 +181,19 @@ def main() -> None:
     with ExitStack() as until_the_end:
         _database(until_the_end)
         _furnish(options)
-        results = [
-            *(_crowd(way, options) for way in WAYS),
-            *(
-                _throughput(what, way, options)
-                for what, way in itertools.product(("random times", "first free time"), WAYS)
-            ),
-        ]
-        deadlocks = _deadlocks()
-    _print(results, deadlocks, options)
+        _print_heading(options)
+        results = list(_told(_results(options)))
     if options.json:
-        report = {"results": [asdict(result) for result in results], "deadlocks": deadlocks}
+        report = {"results": [asdict(result) for result in results]}
         Path(options.json).write_text(json.dumps(report | vars(options), indent=2))
+
+
+def _results(options: argparse.Namespace) -> Iterator[Result]:
+    """Yield the limit of each scenario first: the others are told as a share of it."""
+    for way in WAYS:
+        yield _crowd(way, options)
+    for what, way in itertools.product(("random times", "first free time"), WAYS):
+        yield _throughput(what, way, options)
 
 
 def _crowd(way: str, options: argparse.Namespace) -> Result:
@@ -179,15 +204,21 @@ def _crowd(way: str, options: argparse.Namespace) -> Result:
     with _stopped_clock():
         house = House()
     provider = house.slots[0].provider
-    slots = [slot for slot in house.slots if slot.provider == provider][: options.slots]
+    slots = [slot for slot in house.slots if slot.provider == provider]
+    slots = slots[: FEW if way == ALONE else options.slots]
     start, outcomes = threading.Barrier(options.threads), []
 
     def one(patient: Any) -> None:
-        with _stopped_clock():
-            for slot in slots:
-                start.wait()
-                outcomes.append(_timed(WAYS[way][0], house, patient, slot))
-        connection.close()
+        try:
+            with _stopped_clock():
+                for slot in slots:
+                    start.wait()
+                    outcomes.append(_timed(WAYS[way][0], house, patient, slot))
+        except BaseException:
+            start.abort()  # nobody waits for one who is gone
+            raise
+        finally:
+            connection.close()
 
     threads = [threading.Thread(target=one, args=[patient]) for patient in house.patients[: options.threads]]
     began = time.perf_counter()
@@ -261,18 +292,20 @@ def _taken(table: str) -> set[tuple[int, Any]]:
 
 
 def _timed(way: Way, house: House, patient: Any, slot: Any) -> Outcome:
-    from django.db import Error
+    from django.db import OperationalError
 
     began = time.perf_counter()
     try:
         outcome, offered = way(house, patient, slot)
-    except Error as error:  # a deadlock, for instance
-        outcome, offered = f"broken: {error}", 0
+    except OperationalError as error:
+        if "deadlock" not in str(error):
+            raise
+        outcome, offered = "deadlock", 0
     return outcome, time.perf_counter() - began, offered
 
 
 def _result(what: str, way: str, outcomes: Sequence[Outcome], seconds: float) -> Result:
-    counts = Counter(outcome.partition(":")[0] for outcome, _, _ in outcomes)
+    counts = Counter(outcome for outcome, _, _ in outcomes)
     times = sorted(took * 1000 for _, took, _ in outcomes)
     offered = [offered for outcome, _, offered in outcomes if outcome == "lost"]
     return Result(
@@ -280,7 +313,7 @@ def _result(what: str, way: str, outcomes: Sequence[Outcome], seconds: float) ->
         way=way,
         booked=counts["booked"],
         lost=counts["lost"],
-        broken=counts["broken"],
+        deadlocks=counts["deadlock"],
         twice=_booked_twice(WAYS[way][1]),
         offered=statistics.fmean(offered) if offered else 0,
         median_ms=statistics.median(times),
@@ -361,31 +394,25 @@ def _clear() -> None:
         cursor.execute("ANALYZE")
 
 
-def _deadlocks() -> int:
-    from django.db import connection
-
-    time.sleep(1.5)  # the server's counters lag behind
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
-        return int(cursor.fetchone()[0])
-
-
-def _print(results: list[Result], deadlocks: int, options: argparse.Namespace) -> None:
+def _print_heading(options: argparse.Namespace) -> None:
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, PostgreSQL")
     print(f"{options.threads} threads x {options.slots} times; {options.workers} processes\n")
-    print(f"{'':26}{'':20}{'booked':>8}{'lost':>8}{'twice':>7}{'offered':>9}", end="")
-    print(f"{'ms median':>11}{'p95':>8}{'tries/s':>9}{'booked/s':>10}{'of limit':>10}")
-    limits = {result.what: result.attempts_per_second for result in results if result.way == "bare INSERT"}
+    print(f"{'':23}{'':20}{'booked':>8}{'lost':>8}{'twice':>7}{'deadlock':>9}{'offered':>9}", end="")
+    print(f"{'ms median':>11}{'p95':>9}{'tries/s':>9}{'booked/s':>10}{'of limit':>10}")
+
+
+def _told(results: Iterator[Result]) -> Iterator[Result]:
+    limits: dict[str, float] = {}
     for result in results:
-        tries = result.booked + result.lost + result.broken
+        limit = limits.setdefault(result.what, result.attempts_per_second)
         print(
-            f"{result.what:26}{result.way:20}{result.booked:8}{result.lost / tries:8.1%}{result.twice:7}"
-            f"{result.offered:9.1f}{result.median_ms:11.1f}{result.p95_ms:8.1f}"
-            f"{result.attempts_per_second:9.0f}{result.per_second:10.0f}"
-            f"{result.attempts_per_second / limits[result.what]:10.1%}"
-            + (f"  {result.broken} BROKEN" if result.broken else "")
+            f"{result.what:23}{result.way:20}{result.booked:8}{result.lost / result.attempts:8.1%}"
+            f"{result.twice:7}{result.deadlocks:9}{result.offered:9.1f}{result.median_ms:11.1f}"
+            f"{result.p95_ms:9.1f}{result.attempts_per_second:9.1f}{result.per_second:10.1f}"
+            f"{result.attempts_per_second / limit:10.1%}",
+            flush=True,
         )
-    print(f"\nDeadlocks that PostgreSQL counted: {deadlocks}")
+        yield result
 
 
 def _options() -> argparse.Namespace:

@@ -282,9 +282,14 @@ def test_a_yes_after_the_time_was_given_back_is_refused(held_for_several, ana, d
     event = held_for_several.events.last()
     assert (event.to_state, event.actor, event.reason) == ("released", dana, "Dr. is ill")
     assert not services.release_hold(hold=held_for_several)
-    with pytest.raises(services.SlotTaken):
+    with pytest.raises(services.SlotTaken, match="no longer held"):
         take_over(held_for_several, ana, exam)
     assert not Appointment.objects.active().exists()
+
+
+def test_a_late_yes_to_what_nobody_gave_back_yet_gets_the_time(held_for_several, ana, exam):
+    with later(50):
+        assert take_over(held_for_several, ana, exam).pk == held_for_several.pk
 
 
 def test_a_visit_moves_to_the_time_that_was_held_for_several(held_for_several, ana, exam, slot_at):
