@@ -112,8 +112,11 @@ class Appointment(models.Model):
     class Meta:
         ordering = ["-starts_at"]
         indexes = [
-            # availability reads what a provider has in a range of days
-            models.Index(fields=["provider", "busy_from"], name="appointment_by_provider"),
+            # availability reads what a provider has in a range of days, from the index alone
+            models.Index(
+                fields=["provider", "busy_from", "busy_until", "state", "held_until"],
+                name="appointment_busy_times",
+            ),
             models.Index(fields=["patient", "-starts_at"], name="appointment_by_patient"),
             models.Index(fields=["starts_at"], name="appointment_by_start"),
             # the sweep gives back what ran out
