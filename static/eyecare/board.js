@@ -12,6 +12,8 @@ const nowButton = board.querySelector("[data-now]");
 
 const SHOWN_MS = 6000;
 
+htmx.config.defaultSettleDelay = 0; // what is drawn anew answers at once
+
 // ------------------------------------------------------------------ what is said
 
 let silence;
@@ -136,11 +138,10 @@ function followTheDay() {
 // ------------------------------------------------------------------ the dialog
 
 function openPanel() {
+  const stays = dialog.open && panel.contains(document.activeElement); // redrawn under somebody's hands
   if (!dialog.open) dialog.showModal();
-  const wanted = panel.querySelector("[aria-invalid], [data-focus]");
-  const stays = panel.contains(document.activeElement) && document.activeElement !== document.body;
-  if (wanted && !stays) wanted.focus();
-  else if (!stays) panel.querySelector("h2")?.focus();
+  const wanted = panel.querySelector("[aria-invalid], [data-focus]") ?? panel.querySelector("h2");
+  if (!stays) wanted?.focus();
 }
 
 let opener = null; // the id of what the dialog was opened from: it may have been drawn anew meanwhile

@@ -29,10 +29,10 @@ def okafor() -> Provider:
 
 
 def free_slots(first: date) -> list[Slot]:
-    """Return the free exams with Dr. Okafor of the first working day from then on that has some."""
+    """Return the free exams with Dr. Okafor of the first working day from then on that has several."""
     day = next_working_day(first)
     found = services.find_slots(visit_type=exam(), first_day=day, last_day=day, provider=okafor())
-    return found or free_slots(day + timedelta(days=1))
+    return found if len(found) > 1 else free_slots(day + timedelta(days=1))
 
 
 def later_slots() -> list[Slot]:
@@ -235,3 +235,10 @@ def test_the_board_and_its_dialogs_have_no_axe_violation(
     page.goto(BOARD)
     problems += problems_of(page, "today")
     assert not problems, "\n".join(problems)
+
+
+def test_who_was_signed_out_meanwhile_is_led_to_the_log_in(visit: SignedIn) -> None:
+    page = visit("front_desk", viewport=DESK)
+    page.goto(BOARD)
+    page.context.clear_cookies()
+    page.wait_for_url("**/account/login/**")
