@@ -10,7 +10,7 @@ and at the `first free time`, looked up just before, where everybody wants the s
 - `lock and INSERT`: the provider's row is locked, as ours does, and the same row goes into a table with the
   same exclusion constraints, and nothing else: the limit.
 - `constraint alone`: the same INSERT without the lock. Two that meet wait for each other until PostgreSQL
-  ends one of them as a deadlock, a second later. In the crowd it gets a few times only.
+  ends one of them as a deadlock, a second later. So it is given fewer to book than the others.
 - `check, then insert`: a query for an overlap, then the row, without a constraint, as Marley
   (`validate_overlaps`) and Easy!Appointments (`Booking.php`) do it; what it books twice is counted.
 
@@ -52,7 +52,7 @@ OPEN, GUARDED = "peer_open", "peer_guarded"
 LIMIT, ALONE = "lock and INSERT", "constraint alone"
 
 FEW = 5
-"""Times for the crowd where nothing orders it: each of them takes seconds."""
+"""Times for the crowd where nothing orders it, and the part of all bookings: each may take seconds."""
 
 Outcome = tuple[str, float, int]
 """What came of an attempt (booked, lost, deadlock), how long it took, and how many times were offered."""
@@ -235,7 +235,7 @@ def _throughput(what: str, way: str, options: argparse.Namespace) -> Result:
     _clear()
     context = multiprocessing.get_context("spawn")
     ready, answers = context.Barrier(options.workers + 1), context.Queue()
-    share = options.bookings // options.workers
+    share = options.bookings // options.workers // (FEW if way == ALONE else 1)
     workers = [
         context.Process(target=_work, args=(what, way, number, share, ready, answers))
         for number in range(options.workers)
