@@ -26,6 +26,7 @@ from practice.models import Location, Provider
 LONG_VISIT = timedelta(minutes=30)
 """From this length on, visits start on the half hour: finer starts would leave holes nobody can use."""
 
+DAY = 24 * 3600
 LONG_AGO, NEVER = -(2**62), 2**62
 
 Stretch = tuple[int, int]
@@ -342,9 +343,6 @@ class Timetable:
         return second_of(day, starts_at, self.zone), second_of(day, ends_at, self.zone)
 
 
-DAY = 24 * 3600
-
-
 @dataclass(frozen=True)
 class Diary:
     """All that availability has to know: the rules, what is busy, and what time it is.
@@ -371,7 +369,7 @@ def slots(
 def columns(diary: Diary, visit_type: VisitType, providers: Collection[int] | None = None) -> list[Column]:
     """Return where and when such a visit is possible, whoever the patient is; with these providers only."""
     need = Need.of(visit_type)
-    full = _Rooms(diary, need)
+    full = _RoomsTaken(diary, need)
     found: dict[int, list[tuple[Clinic, Sequence[int]]]] = defaultdict(list)
     for clinic in diary.timetable.clinics:
         if providers is not None and clinic.place.provider.pk not in providers:
@@ -425,7 +423,7 @@ def _barred(clinic: Clinic, diary: Diary, need: Need) -> list[Stretch]:
     ]
 
 
-class _Rooms:
+class _RoomsTaken:
     """When no room or machine of a needed kind is free at a location; reckoned once for each location."""
 
     def __init__(self, diary: Diary, need: Need) -> None:
@@ -572,7 +570,7 @@ def in_the_way(diary: Diary, visit_type: VisitType, slot: Slot) -> Objection | N
     for by_location in diary.timetable.rooms.values():
         if not by_location.get(slot.location.pk):
             return Objection(RESOURCE_TAKEN, f"This visit is not possible at {slot.location} just now.")
-    if _is_barred(slot.start, _Rooms(diary, need).barred_at(slot.location.pk)):
+    if _is_barred(slot.start, _RoomsTaken(diary, need).barred_at(slot.location.pk)):
         return Objection(RESOURCE_TAKEN, "Sorry, the room or machine for this visit is taken at that time.")
     return None
 
