@@ -231,6 +231,30 @@ _PARTING = re.compile(
 )
 
 
+_PAUSE = re.compile(
+    r"(?:(?:ok|okay|um|uh|hmm|yes|sure|please|wait|hang on|hold on|one (?:sec|second|moment|minute|min)|"
+    r"(?:give me|gimme|just|need) (?:a |one )?(?:sec|second|moment|minute|min|bit)|just|brb|i(?:ll| will)?|"
+    r"(?:let me|need to|have to|gotta|can i|i want to|id like to) (?:check|ask|see|think|look|talk to|"
+    r"confirm)(?: (?:it|this|that|about it|first|quick|real quick|again))*"
+    r"(?: (?:with|w|at|on|in|my|our|the|his|her))*(?: (?:husband|wife|mom|mother|dad|father|boss|partner|"
+    r"son|daughter|calendar|schedule|work|job|family|spouse|kids?|ride))?(?: first)?|"
+    r"(?:ill |i will )?get back to you(?: (?:soon|later|in a (?:bit|minute)))?|"
+    r"un momento|momentito|espera)\s*)+"
+)
+
+
+def asks_for_time(text: str) -> bool:
+    """Say whether a message only asks to wait: "hold on, let me check with my husband"."""
+    said = without_manners(text)
+    return bool(_PAUSE.fullmatch(said)) and bool(_NEEDS_TIME.search(said))
+
+
+_NEEDS_TIME = re.compile(
+    r"\b(?:wait|hang on|hold on|sec|second|moment|minute|min|bit|brb|check|ask|see|think|look|talk to|"
+    r"confirm|get back|momento|momentito|espera)\b"
+)
+
+
 def courtesy(text: str) -> Courtesy | None:
     """Return the courtesy that a whole message is, None when it says anything else."""
     said, _ = _without_signs(re.sub(r"[\U0001f300-\U0001faff\u2600-\u27bf]", " ", text))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from chatbot import identity, reminders, sayings, stack
+from chatbot import identity, plain, reminders, sayings, stack
 from chatbot.arguments import Choice
 from chatbot.commands import Command
 from chatbot.drafts import Draft
@@ -50,7 +50,12 @@ class Turn:
         if self.conversation.status == Conversation.Status.STAFF:
             return None
         self.stack.forget_side_questions()
-        if not (self._is_about_another() or self._answers_a_check() or self._answers_a_reminder()):
+        if not (
+            self._is_about_another()
+            or self._answers_a_check()
+            or self._answers_a_reminder()
+            or self._asks_for_time()
+        ):
             self._follow(self.heard.commands())
             self.draft.engine = self.heard.engine
         self.stack.misses = self.stack.misses if self.is_missed else 0
@@ -109,6 +114,14 @@ class Turn:
         else:
             self.stack.touched |= reminders.spoken_of(self.heard)
         return reply is not None
+
+    def _asks_for_time(self) -> bool:
+        """Leave everything open, and what is kept kept, for somebody who has to think or to ask."""
+        if self.stack.top is None or not plain.asks_for_time(self.message):
+            return False
+        self.is_asking_again = True
+        self.draft.say(sayings.TAKE_YOUR_TIME)
+        return True
 
     # What the commands do
 

@@ -153,8 +153,7 @@ class EarlierArgument(MovableArgument):
             return super().default(situation)
         except NotFound as refusal:
             raise NotFound(
-                "You have no visit that could be earlier. Shall I put you on the waitlist for a new one? "
-                "Just write: waitlist."
+                "You have no visit yet that could be earlier. To wait for a new one, just write: waitlist."
             ) from refusal
 
 

@@ -167,6 +167,14 @@ def test_a_question_in_between_leaves_the_time_held(say):
     assert state_of_hold() == "held"
 
 
+def test_somebody_who_asks_for_a_moment_keeps_the_time(text):
+    question = ask_for_tuesday_at_three(text).text.splitlines()[-1]
+    reply = text("hold on, let me check with my husband")
+    assert reply.text == f"Take your time.\n{question}"
+    assert state_of_hold() == "held"
+    assert text("yes").effects
+
+
 def test_a_visit_moves_within_its_own_time_and_the_new_time_is_held(say, anas_exam, exam):
     exam.minutes = 60
     exam.save()

@@ -130,7 +130,7 @@ def test_an_earlier_time_is_wished_for_the_visit_that_the_patient_has(web, ana, 
 
 
 def test_without_a_visit_an_earlier_time_leads_to_the_waitlist(web):
-    assert "Just write: waitlist" in web("let me know if anything earlier opens up").text
+    assert "just write: waitlist" in web("let me know if anything earlier opens up").text
     assert "Which days and times" in web("waitlist").text
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatbot.plain import Courtesy, courtesy, digit, picked, without_manners, yes_or_no
+from chatbot.plain import Courtesy, asks_for_time, courtesy, digit, picked, without_manners, yes_or_no
 
 TIMES = (
     "Tuesday, March 10 at 9:00 AM",
@@ -155,3 +155,19 @@ def test_a_message_that_is_only_manners_is_read(text: str, kind: Courtesy) -> No
 )
 def test_manners_before_a_request_are_no_courtesy(text: str) -> None:
     assert courtesy(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "waits"),
+    [
+        ("hold on let me check w my husband", True), ("one sec", True), ("wait, let me ask my wife", True),
+        ("i need to check my calendar first", True), ("ok give me a minute please", True), ("brb", True),
+        ("let me think", True), ("un momento por favor", True),
+        ("wait until friday", False), ("check my appointment", False), ("see you friday", False),
+        ("ok", False), ("yes please", False), ("can i see dr okafor", False),
+        ("i want to see my bill", False),
+        ("let me see other times", False), ("ask about parking", False), ("wait 4pm is better", False),
+    ],
+)  # fmt: skip
+def test_who_asks_for_a_moment_is_told_from_who_asks_for_something(text: str, waits: bool) -> None:
+    assert asks_for_time(text) is waits
