@@ -26,6 +26,7 @@ from eyecare import clock
 from eyecare.errors import Refusal
 from patients.models import Account, Patient
 from practice import audit
+from practice import services as practice
 from practice.models import Location
 
 State = Appointment.State
@@ -219,7 +220,7 @@ def _panel(
     reminders = Reminder.objects.filter(appointment=visit).select_related("message").order_by("due_at")
     context = {
         "visit": visit,
-        "slot": services.slot_of(visit),
+        "times": _times(visit),
         "icon": board.ICONS.get(State(visit.state), "event"),
         "events": events,
         "reminders": reminders,
@@ -232,6 +233,12 @@ def _panel(
         "refusal": refusal,
     }
     return render(request, "admin/appointments/board/visit.html", context, status=status)
+
+
+def _times(visit: Appointment) -> str:
+    slot = services.slot_of(visit)
+    wall = board.Wall(slot.starts_at.date(), practice.zone())
+    return wall.range_words(wall.span(slot.starts_at, slot.ends_at))
 
 
 def _booking(

@@ -17,6 +17,8 @@ from unfold.forms import BaseDialogForm
 
 from appointments import services
 from appointments.admin.board import BoardPages
+from appointments.admin.look import row_of
+from appointments.admin.steps import STEPS
 from appointments.desk import STAFF, AppointmentForm, ReasonDialog, asked
 from appointments.models import Appointment, AppointmentEvent, Reminder
 from appointments.rules import CHANGEABLE
@@ -101,7 +103,10 @@ class AppointmentAdmin(BoardPages, RecordsReads, Kept):
     actions_detail = ["check_in", "start_exam", "complete", "confirm", "no_show", "cancel", "show_on_board"]
 
     def get_fields(self, request: HttpRequest, obj: Appointment | None = None) -> list[Any]:
-        return [*self.fields, *self.written_fields] if obj else self.fields
+        if obj is None:
+            return self.fields
+        settled = ["override_reason"] if obj.state not in CHANGEABLE else []
+        return [*(name for name in self.fields if name not in settled), *self.written_fields]
 
     def get_inlines(self, request: HttpRequest, obj: Appointment | None) -> list[Any]:
         return self.inlines if obj else []
@@ -113,6 +118,13 @@ class AppointmentAdmin(BoardPages, RecordsReads, Kept):
             return shown
         is_open = obj.state in CHANGEABLE
         return [*shown, "patient", "visit_type", *([] if is_open else ["provider", "location", "starts_at"])]
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Offer the steps that this visit can take now; the services would refuse the others anyway."""
+        visit = row_of(Appointment, str(object_id), "visit_type", "provider", "location")
+        closed = {name for name, step in STEPS.items() if visit and not step.is_open_to(visit)}
+        offered = super().get_actions_detail(request, object_id)
+        return [action for action in offered if action.path not in closed]
 
     def get_ordering(self, request: HttpRequest) -> list[str]:
         """A day to come reads from morning to evening, the whole diary from the newest back."""

@@ -41,11 +41,11 @@ class Look:
         given = request.GET
         return cls(
             day=_day(given.get("day", "")),
-            location=_row(Location, given.get("location")),
+            location=row_of(Location, given.get("location")),
             cancelled=given.get("cancelled") == "1",
             moving=_movable(given.get("moving")),
-            patient=_row(Patient, given.get("patient")),
-            visit_type=_row(VisitType, given.get("visit_type")),
+            patient=row_of(Patient, given.get("patient")),
+            visit_type=row_of(VisitType, given.get("visit_type")),
         )
 
     @property
@@ -110,11 +110,11 @@ def _day(text: str) -> date:
 
 
 def _movable(key: str | None) -> Appointment | None:
-    visit = _row(Appointment, key, "visit_type", "provider", "location", "patient")
+    visit = row_of(Appointment, key, "visit_type", "provider", "location", "patient")
     return visit if visit and visit.state in services.COMES_FROM[State.MOVED] else None
 
 
-def _row(model: type[Row], key: str | None, *related: str) -> Row | None:
+def row_of(model: type[Row], key: str | None, *related: str) -> Row | None:
     """Return the row of a key in the address; None for nonsense."""
     if not key:
         return None

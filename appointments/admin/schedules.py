@@ -46,8 +46,23 @@ class VisitTypeAdmin(Kept):
         ("Before the visit", {"fields": ["may_dilate", "preparation"]}),
     ]
 
+    readonly_fields = ["own_words"]
+
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("providers", "needs")
+
+    def get_fieldsets(self, request: HttpRequest, obj: VisitType | None = None) -> Any:
+        """Show patients' words as text to those who may only read them."""
+        if obj is None or self.has_change_permission(request, obj):
+            return self.fieldsets
+        return [
+            ("What it is", {"fields": [("name", "slug"), "own_words", "description"]}),
+            *self.fieldsets[1:],
+        ]
+
+    @display(description="Also called")
+    def own_words(self, visit_type: VisitType) -> str:
+        return ", ".join(visit_type.also_called)
 
     @display(description="Who does it")
     def who_does_it(self, visit_type: VisitType) -> str:

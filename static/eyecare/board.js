@@ -34,7 +34,7 @@ let known = states();
 let isFirst = true;
 
 function states() {
-  return new Map([...columns.querySelectorAll(".block")].map((block) => [block.id, block.dataset.is]));
+  return new Map([...columns.querySelectorAll(".visit")].map((block) => [block.id, block.dataset.is]));
 }
 
 function clockWords() {
@@ -74,7 +74,7 @@ function beforeSwap(event) {
     if (xhr.status === 200 || xhr.status === 304) fresh();
     if (!event.detail.shouldSwap) return;
     columns.dataset.stamp = xhr.getResponseHeader("ETag");
-    focused = remembered(document.activeElement.closest(".start, .block"));
+    focused = remembered(document.activeElement.closest(".start, .visit"));
     scrolled = place(columns.querySelector("[data-day]"));
   } else if (target === panel && [400, 409, 422].includes(xhr.status)) {
     event.detail.shouldSwap = true;
@@ -169,7 +169,7 @@ function failed(event) {
 // ------------------------------------------------------------------ going through the day by keys
 
 function stops(column) {
-  return [...column.querySelectorAll(".start, .block:not(.block--leaving)")].sort(
+  return [...column.querySelectorAll(".start, .visit:not(.visit--leaving)")].sort(
     (one, other) => from(one) - from(other) || one.classList.contains("start") - other.classList.contains("start"),
   );
 }
@@ -180,7 +180,7 @@ function from(stop) {
 
 // One stop of the whole day is reached by Tab, the others from it by arrow keys.
 function settle(stop = null) {
-  const all = [...columns.querySelectorAll(".start, .block")];
+  const all = [...columns.querySelectorAll(".start, .visit")];
   const current = stop ?? firstStop(all);
   for (const each of all) each.tabIndex = each === current ? 0 : -1;
 }
@@ -207,7 +207,7 @@ const KEYS = {
 };
 
 function go(event) {
-  const stop = event.target.closest(".start, .block");
+  const stop = event.target.closest(".start, .visit");
   if (!stop || !(event.key in KEYS) || event.ctrlKey || event.metaKey || event.altKey) return;
   event.preventDefault();
   const column = stop.closest(".column");
@@ -323,8 +323,8 @@ document.body.addEventListener("htmx:sendError", failed);
 document.body.addEventListener("desk:done", done);
 document.addEventListener("click", clicked);
 columns.addEventListener("keydown", go);
-columns.addEventListener("focusin", (event) => event.target.matches(".start, .block") && settle(event.target));
-columns.addEventListener("click", (event) => { opener = event.target.closest(".start, .block")?.id ?? opener; });
+columns.addEventListener("focusin", (event) => event.target.matches(".start, .visit") && settle(event.target));
+columns.addEventListener("click", (event) => { opener = event.target.closest(".start, .visit")?.id ?? opener; });
 dialog.addEventListener("close", closed);
 panel.addEventListener("input", typed);
 panel.addEventListener("keydown", picked);

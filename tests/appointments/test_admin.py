@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from appointments import services
@@ -196,6 +197,31 @@ def test_a_booking_outside_the_rules_is_marked_in_the_history(desk, ana, exam, o
     event = Appointment.objects.get().events.get()
     assert (event.is_override, event.reason) == (True, "Broke her glasses")
     assert "Broke her glasses" in desk.get(page_of(event.appointment)).content.decode()
+
+
+def test_a_visit_offers_the_steps_that_it_can_take_now(desk, anas_exam):
+    page = desk.get(page_of(anas_exam)).content.decode()
+    assert page_of(anas_exam, "confirm") in page
+    assert page_of(anas_exam, "check_in") not in page
+    with clock.frozen_at(at(3, 9)):
+        assert page_of(anas_exam, "check_in") in desk.get(page_of(anas_exam)).content.decode()
+    services.cancel(appointment=anas_exam, channel="web")
+    page = desk.get(page_of(anas_exam)).content.decode()
+    assert page_of(anas_exam, "confirm") not in page
+    assert "override_reason" not in page
+
+
+@pytest.mark.parametrize("key", ["abc", "00000000-0000-4000-8000-000000000000", "%00"])
+def test_a_visit_that_does_not_exist_leads_back(desk, practice, key):
+    assert desk.get(f"{LIST}{key}/change/").status_code == 302
+
+
+def test_who_may_only_look_reads_patients_words_as_text(client, exam):
+    staff = factories.AccountFactory(is_staff=True)
+    staff.user_permissions.set(Permission.objects.filter(codename="view_visittype"))
+    client.force_login(staff)
+    page = client.get(reverse("admin:appointments_visittype_change", args=[exam.pk])).content.decode()
+    assert "eye exam, checkup, eyes checked" in page
 
 
 def test_a_visit_leads_to_its_day_on_the_board(desk, anas_exam):

@@ -173,7 +173,7 @@ def test_arrow_keys_go_through_the_day_and_escape_comes_back(visit: SignedIn) ->
     slot = later_slots()[0]
     page = visit("front_desk", viewport=DESK)
     page.goto(f"{BOARD}?day={day_of(slot)}")
-    here = page.locator('#columns [tabindex="0"].start, #columns [tabindex="0"].block')
+    here = page.locator('#columns [tabindex="0"].start, #columns [tabindex="0"].visit')
     expect(here).to_have_count(1)
     start(page, slot).focus()
     expect(here).to_have_attribute("id", f"start-{slot.key}")
