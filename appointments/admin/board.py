@@ -139,7 +139,7 @@ class BoardPages:
         if request.method != "POST":
             raise Http404
         held = _visit(visit_id)
-        services.release_hold(hold=held, reason="given back at the front desk")
+        services.release_hold(hold=held, channel=desk.STAFF, actor=_staff(request))
         return _done(request, "The time is no longer held.", held)
 
     def board_move(self, request: HttpRequest, visit_id: str) -> HttpResponse:

@@ -685,14 +685,15 @@ def test_cancelling_takes_a_reason(desk, anas_exam):
     assert (anas_exam.state, anas_exam.events.last().reason) == ("cancelled", "Provider is ill")
 
 
-def test_a_held_time_is_given_back_by_click(desk, ana, exam, slot_at):
+def test_a_held_time_is_given_back_by_click(desk, dana, ana, exam, slot_at):
     held = services.hold(patient=ana, visit_type=exam, slot=slot_at(3, 9), channel="web")
     panel = desk.get(f"{BOARD}{held.pk}/").content.decode()
     assert "Give the time back" in panel
     assert "Check in" not in panel
     assert desk.post(f"{BOARD}{held.pk}/release/").status_code == 204
     held.refresh_from_db()
-    assert held.state == "released"
+    event = held.events.last()
+    assert (held.state, event.actor, event.channel) == ("released", dana, "staff")
 
 
 def test_giving_back_what_is_a_visit_by_now_leaves_the_visit(desk, anas_exam):
