@@ -127,7 +127,8 @@ class House:
         with transaction.atomic():
             Appointment.objects.bulk_create(rows, batch_size=500)
         with connection.cursor() as cursor:
-            cursor.execute("ANALYZE")
+            # as autovacuum leaves a table that nobody has just filled at once
+            cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")
 
 
 def _found(asked: Question) -> list[Slot]:
