@@ -40,7 +40,7 @@ stack: ## the production set-up: PostgreSQL, Redis, Chroma, web, worker, beat, m
 
 bench: .venv/.tests ## every figure that the documentation prints; DATA=folder adds those on public data
 	@$(BIN)/pip install --progress-bar off -q -r requirements-bench.txt -c constraints.txt
-	@for name in availability command_model model_host statements; do \
+	@for name in availability bookings recalls command_model model_host statements; do \
 		echo "── $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 	@test -n "$(DATA)" || echo "── left out without DATA=folder: dates, stripe_contract"
 	@test -z "$(DATA)" || for name in dates stripe_contract; do \
