@@ -162,7 +162,7 @@ def test_a_start_beside_the_grid_is_not_saved(ana, slot_at):  # calcom/cal.diy#2
         book(ana, slot_at(3, 10, 7))
 
 
-@pytest.mark.parametrize("day, hour", [((3, 6), 9), ((3, 9), 9), ((10, 30), 9), ((11, 2), 9)])
+@pytest.mark.parametrize(("day", "hour"), [((3, 6), 9), ((3, 9), 9), ((10, 30), 9), ((11, 2), 9)])
 def test_the_grid_does_not_shift_by_an_hour_when_the_clocks_change(exam, day, hour):
     # medplum: a grid in UTC; the clocks change on March 8 and November 1, 2026
     moment = datetime(2026, *day, hour, tzinfo=ZONE)
