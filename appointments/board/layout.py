@@ -145,7 +145,8 @@ class ProviderDay:
 
     def _start(self, kind: str, place: Place, span: Span, stretch: Span) -> Start:
         ends = [stretch.end, *(taken.start for taken in self.busy if taken.start >= span.end)]
-        fits = span.end > self.read.now and self.read.aim.fits(self.provider, min(ends) - span.start)
+        aim, room = self.read.aim, min(ends) - span.start
+        fits = span.end > self.read.now and aim.may_use(kind) and aim.fits(self.provider, room)
         return Start(kind, place, span, self.read.wall.moment(span.start), fits)
 
     def _stretches(self) -> Iterator[tuple[str, Place, Span]]:

@@ -105,6 +105,10 @@ class Aim:
             return True
         return provider.pk in self.providers and room >= self.visit_type.minutes
 
+    def may_use(self, kind: str) -> bool:
+        """Say whether time of this kind is meant for the visit; the desk may take it and say why."""
+        return kind != "kept" or self.visit_type is None or self.visit_type.is_urgent
+
 
 @dataclass(frozen=True)
 class Start:

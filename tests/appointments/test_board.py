@@ -178,6 +178,17 @@ def test_time_for_urgent_visits_is_kept_until_it_is_given_free(monday, exam, oka
         ]
 
 
+@pytest.mark.parametrize("is_urgent", [False, True])
+def test_kept_time_is_pointed_out_to_urgent_visits_only(anas_exam, exam, okafor, main_street, is_urgent):
+    UrgentBlock.objects.create(
+        provider=okafor, location=main_street, weekday=1, starts_at="11:00", ends_at="12:00"
+    )
+    exam.is_urgent = is_urgent
+    aim = board.Aim(visit_type=exam, moving=anas_exam, providers=frozenset({okafor.pk}))
+    kept = [start.fits for start in column(aim=aim).starts if start.kind == "kept"]
+    assert kept == ([True, True, True, False] if is_urgent else [False] * 4)
+
+
 def test_leave_is_shown_with_its_reason_and_cannot_be_clicked_as_free(monday, exam, okafor):
     ScheduleException.objects.create(
         kind="closed", date="2026-03-02", last_date="2026-03-06", provider=okafor, reason="Conference"
