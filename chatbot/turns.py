@@ -135,15 +135,22 @@ class Turn:
 
     def _start(self, tool: Tool, command: Command) -> None:
         top, chosen = self.stack.top, self.heard.picked(self.message)
-        if top and chosen in top.offered and chosen.key == tool.name:
+        is_offered = top and chosen in top.offered and chosen.key == tool.name
+        if top and (is_offered or self._is_said_instead(tool, command, top)):
             self._start_instead(tool, top)
             return
         touched = {name: key for name, key in self.stack.touched.items() if tool.argument(name)}
         is_open = any(task.tool == tool.name for task in self.stack.tasks)
         self.work.open(Task(tool.name, dict(command.arguments), {} if is_open else touched))
 
+    @staticmethod
+    def _is_said_instead(tool: Tool, command: Command, task: Task) -> bool:
+        """Say whether unmistakable words alone turn an open task into another one about the same thing."""
+        is_bare = bool(tool.words) and not command.arguments and task.tool != tool.name
+        return is_bare and any(tool.argument(name) for name in task.filled)
+
     def _start_instead(self, tool: Tool, task: Task) -> None:
-        """Go over to the task that was offered as a way out, with what this one was told."""
+        """Go over to another task, with what this one was told."""
         filled = {name: key for name, key in task.filled.items() if tool.argument(name)}
         said = {name: words for name, words in task.words.items() if words and tool.argument(name)}
         self.stack.close(task, finished=False)

@@ -216,3 +216,13 @@ def test_an_answer_after_the_time_is_over_still_gets_a_free_time(ana, ben, asked
         assert text(ana, "1").startswith("You are booked")
         assert text(ben, "1").startswith("Sorry, somebody else was first.")
     assert WaitlistOffer.objects.filter(state="accepted").count() == 1
+
+
+def test_who_asks_for_the_waitlist_while_booking_is_not_asked_again_for_what_was_said(web, ana):
+    web("book an eye exam on tuesday in the morning")
+    assert (
+        web("put me on the waitlist").text
+        == "Put you on the waitlist for Comprehensive eye exam: before 12:00 PM, on Tuesday, March 3?"
+    )
+    web("yes")
+    assert waitlist.entries_for(ana).get().last_day == date(2026, 3, 3)

@@ -216,10 +216,10 @@ class Visitor:
     def try_to_book(self) -> httpx.Response:
         """Go through the booking pages; the answer is the visit's page, or whatever came instead."""
         times = self.browser.get("/appointments/book/exam/")
-        slots = re.findall(r'href="(/appointments/book/exam/[^"?/]+/)"', times.text)
-        form = self.browser.get(slots[0]) if slots else times
-        key = re.search(r'name="key" value="([^"]+)"', form.text)
-        return self.post(slots[0], key=key[1], note="") if key else form
+        slots = re.findall(r'name="slot" value="([^"]+)"', times.text)
+        held = self.post("/appointments/book/exam/", slot=slots[0]) if slots else times
+        key = re.search(r'name="key" value="([^"]+)"', held.text)
+        return self.post(held.url.path, key=key[1], note="") if key else held
 
     def say(self, text: str) -> ChatMessage:
         """Write to the assistant without JavaScript; return its reply as it is stored."""
