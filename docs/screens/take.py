@@ -6,6 +6,7 @@ It signs in as the demo's people and writes to the assistant, so point it at a d
 import shutil
 import sys
 from base64 import b64encode
+from datetime import date, timedelta
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -14,6 +15,7 @@ HERE = Path(__file__).parent
 ADDRESS = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8000"
 DESK = {"width": 1280, "height": 860}
 PHONE = {"width": 390, "height": 844}
+BOARD = "/admin/appointments/appointment/board/"
 
 
 def main() -> None:
@@ -26,6 +28,7 @@ def main() -> None:
         take(open_as(browser, "Nora Lindqvist", PHONE, "dark"), "/", "home-phone-dark")
         take(open_as(browser, None, DESK), "/phones/+12125550111/", "phone-simulator")
         follow_an_order(nora)
+        take(open_as(browser, "Dana Whitfield", DESK), f"{BOARD}?day={next_weekday()}", "board")
         talk(open_as(browser, "Sam Carter", PHONE))
         compose(browser, ["home.png", "chat-phone.png", "home-phone-dark.png"], "portal")
 
@@ -40,6 +43,11 @@ def open_as(browser: Browser, name: str | None, viewport: dict[str, int], theme:
         page.get_by_role("button", name=name).click()
         page.wait_for_url("**/")
     return page
+
+
+def next_weekday() -> date:
+    day = date.today() + timedelta(days=1)  # noqa: DTZ011 - a demo, on this machine's own day
+    return day + timedelta(days=max(0, 7 - day.weekday()) if day.weekday() >= 5 else 0)
 
 
 def take(page: Page, path: str, name: str) -> None:
