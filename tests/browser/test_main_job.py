@@ -16,6 +16,7 @@ from tests.browser.conftest import PHONE, SignedIn
 
 def say(page: Page, text: str) -> None:
     """Send a line and wait until the assistant has answered it."""
+    page.wait_for_load_state()  # until its script runs, Enter only begins a new line
     answers = page.locator(".said--assistant[data-line]")
     before = answers.count()
     page.get_by_label("Your message").fill(text)
