@@ -31,11 +31,18 @@ State, Offered = Opening.State, WaitlistOffer.State
 
 @pytest.fixture
 def waits(exam):
-    """Put a patient who agreed to texts on the waitlist for an exam: waits(ana, weekdays=[1])."""
+    """Put a patient who agreed to texts on the waitlist for an exam: waits(ana, weekdays=[1]).
+
+    The clock stands, but who came first waits longest.
+    """
 
     def waits(patient, visit_type=exam, **wish):
         factories.ConsentFactory(patient=patient)
-        return waitlist.join(patient=patient, visit_type=visit_type, channel="web", **wish)
+        entry = waitlist.join(patient=patient, visit_type=visit_type, channel="web", **wish)
+        if entry.created_at == clock.now():
+            entry.created_at += timedelta(seconds=WaitlistEntry.objects.count())
+            entry.save(update_fields=["created_at"])
+        return entry
 
     return waits
 
