@@ -1,6 +1,6 @@
 """How long it takes to derive the recalls of a whole practice, beside one patient at a time.
 
-    python benchmarks/recalls.py [--patients 100000] [--sample 1000]
+    python benchmarks/recalls.py [--patients 2000] [--sample 300]
 
 Every patient has had two exams. `first` derives all their recalls, `nothing changed` does it again, as
 every night, `interval changed` after the practice has set another one. `one at a time` is the
@@ -132,8 +132,8 @@ def main() -> None:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("--patients", type=int, default=100_000)
-    options.add_argument("--sample", type=int, default=1000)
+    options.add_argument("--patients", type=int, default=2000)
+    options.add_argument("--sample", type=int, default=300)
     given = options.parse_args()
     call_command("migrate", verbosity=0)
     with clock.frozen_at(factories.MONDAY):
