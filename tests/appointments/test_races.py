@@ -6,7 +6,6 @@ import os
 import random
 import subprocess
 import sys
-import threading
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -21,28 +20,12 @@ from eyecare import clock
 from eyecare.errors import Refusal
 from tests import factories
 from tests.factories import MONDAY
+from tests.threads import at_once
 
 
-def at_once(jobs):
-    """Run every job in a thread of its own, all from the same moment on, and return what came of them."""
-    start, outcomes = threading.Barrier(len(jobs)), []
-
-    def run(job):
-        try:
-            start.wait()
-            with clock.frozen_at(MONDAY):
-                outcomes.append(job())
-        except Exception as error:  # noqa: BLE001 - a thread's failure must be seen by the test
-            outcomes.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=[job]) for job in jobs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return outcomes
+def race(jobs):
+    """Run every job at the same moment of that Monday; a refusal is an outcome."""
+    return at_once(jobs, now=MONDAY, outcomes=Refusal)
 
 
 def won_and_lost(outcomes, refusal=services.SlotTaken):
@@ -79,7 +62,7 @@ def test_of_fifty_who_want_the_same_time_on_postgresql_one_gets_it(exam, tuesday
         functools.partial(verb, patient=patient, visit_type=exam, slot=tuesday_nine, channel="web")
         for patient in patients
     ]
-    won, lost = won_and_lost(at_once(jobs))
+    won, lost = won_and_lost(race(jobs))
     assert (len(won), lost) == (1, [3] * 49)
     assert Appointment.objects.count() == AppointmentEvent.objects.count() == 1
 
@@ -94,7 +77,7 @@ def test_of_fifty_who_find_a_hold_that_ran_out_one_gets_the_time(monday, ana, ex
         functools.partial(services.book, patient=patient, visit_type=exam, slot=tuesday_nine, channel="web")
         for patient in patients
     ]
-    won, lost = won_and_lost(at_once(jobs))
+    won, lost = won_and_lost(race(jobs))
     assert (len(won), lost) == (1, [3] * 49)
     assert Appointment.objects.active().count() == 1
 
@@ -110,7 +93,7 @@ def test_of_fifty_who_are_offered_the_same_time_the_first_yes_gets_it(monday, ex
         )
         for patient in patients
     ]
-    won, lost = won_and_lost(at_once(jobs))
+    won, lost = won_and_lost(race(jobs))
     assert (len(won), lost) == (1, [3] * 49)
     assert Appointment.objects.get().patient == won[0].patient
 
@@ -127,7 +110,7 @@ def test_who_says_yes_while_holds_are_swept_gets_the_time_all_the_same(monday, e
     with clock.frozen_at(MONDAY - timedelta(minutes=10)):
         for each in asked:
             services.hold(**each)
-    outcomes = at_once([*(functools.partial(services.book, **each) for each in asked), *[sweep] * 5])
+    outcomes = race([*(functools.partial(services.book, **each) for each in asked), *[sweep] * 5])
     assert [outcome for outcome in outcomes if outcome is not None] == [
         outcome for outcome in outcomes if isinstance(outcome, Appointment)
     ]
@@ -149,7 +132,7 @@ def test_a_request_that_comes_ten_times_at_once_books_once(monday, ana, exam, tu
         channel="api",
         idempotency_key="k1",
     )
-    won, lost = won_and_lost(at_once([job] * 10))
+    won, lost = won_and_lost(race([job] * 10))
     assert (len(won), len(set(won)), lost) == (10, 1, [])
     assert AppointmentEvent.objects.count() == 1
 
@@ -161,7 +144,7 @@ def test_of_two_moves_of_one_appointment_one_happens(anas_exam, slot_at):
         functools.partial(services.reschedule, appointment=copy.copy(anas_exam), slot=slot, channel="web")
         for slot in (slot_at(4, 9), slot_at(5, 9))
     ]
-    won, lost = won_and_lost(at_once(jobs), services.Ended)
+    won, lost = won_and_lost(race(jobs), services.Ended)
     assert (len(won), len(lost)) == (1, 1)
     assert Appointment.objects.active().get() == won[0]
 
@@ -181,7 +164,7 @@ def test_moves_that_cross_do_not_wait_for_each_other_for_ever(monday, exam, slot
             visit = services.reschedule(appointment=visit, slot=slot, channel="web")
         return visit
 
-    won, _ = won_and_lost(at_once([functools.partial(to_and_fro, number) for number in range(8)]))
+    won, _ = won_and_lost(race([functools.partial(to_and_fro, number) for number in range(8)]))
     assert len(won) == Appointment.objects.active().count() == 8
     assert Appointment.objects.filter(state="moved").count() == 8 * 16
 
@@ -198,7 +181,7 @@ def test_two_who_want_each_others_time_do_not_both_get_it(
         functools.partial(services.reschedule, appointment=visit, slot=slot, channel="web")
         for visit, slot in swap
     ]
-    won, lost = won_and_lost(at_once(jobs))
+    won, lost = won_and_lost(race(jobs))
     assert (won, lost) == ([], [3, 3])
     assert set(Appointment.objects.active()) == set(visits)
 
@@ -230,7 +213,7 @@ def test_two_kinds_of_visit_that_want_one_machine_do_not_both_get_it(monday, fie
         for _ in range(10)
         for kind, slot in zip(fields, (tuesday_nine, with_chen(tuesday_nine)), strict=True)
     ]
-    won, lost = won_and_lost(at_once(jobs))
+    won, lost = won_and_lost(race(jobs))
     assert (len(won), lost) == (1, [3] * 19)
     assert ResourceBooking.objects.get().appointment == won[0]
 
@@ -244,7 +227,7 @@ def test_twenty_who_hold_book_move_and_cancel_at_random_leave_a_diary_without_ov
     wanted = [(exam, slot) for slot in exams] + [(exam, with_chen(slot)) for slot in exams]
     wanted += [(fields[0], services.slot_from_key(fields[0], slot.key)) for slot in exams]
     patients = [factories.PatientFactory() for _ in range(20)]
-    outcomes = at_once([functools.partial(one_afternoon, patient, wanted) for patient in patients])
+    outcomes = race([functools.partial(one_afternoon, patient, wanted) for patient in patients])
     assert outcomes == [None] * 20
     assert not overlapping("appointments_appointment", "provider_id", "busy_from", "busy_until", OCCUPYING)
     assert not overlapping("appointments_appointment", "patient_id", "starts_at", "ends_at", OCCUPYING)

@@ -1,10 +1,8 @@
 """Recalls: derived from visits, asked with pauses and an end, silent while a visit is to come."""
 
-import threading
 from datetime import date, datetime, time, timedelta
 
 import pytest
-from django.db import connection
 
 from appointments import recalls, services, tasks
 from appointments.models import (
@@ -26,6 +24,7 @@ from patients.models import Consent, Patient
 from practice.models import OpeningHours
 from tests import factories
 from tests.factories import MONDAY, ZONE
+from tests.threads import at_once
 
 pytestmark = pytest.mark.usefixtures("monday")
 
@@ -613,7 +612,7 @@ def test_ten_thousand_patients_take_a_bounded_number_of_queries(
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_ask_a_patient_with_two_recalls_once(due, ana, exam):
     recalls.put_on(patient=ana, rule=a_rule(exam, "second"))
-    outcomes = at_once(recalls.ask_due, recalls.ask_due, recalls.ask_due)
+    outcomes = at_once([recalls.ask_due] * 3, now=MONDAY)
     assert sorted(outcomes) == [0, 0, 1]
     assert len(texts()) == RecallAttempt.objects.count() == 1
 
@@ -627,32 +626,10 @@ def test_a_refresh_beside_the_asking_loses_no_attempt(rule, exam, monkeypatch):
         factories.ConsentFactory(patient=patient)
         seen(patient, exam, date(2025, 3, 2))
     RecallRule.objects.update(months=11)
-    outcomes = at_once(recalls.ask_due, recalls.refresh, recalls.ask_due, recalls.refresh)
+    outcomes = at_once([recalls.ask_due, recalls.refresh] * 2, now=MONDAY)
     assert outcomes[0] + outcomes[2] == 40
     assert outcomes[1] is outcomes[3] is None  # the tasks that they nudge have run at once
     assert set(Recall.objects.values_list("attempts", "due_on")) == {(1, date(2026, 2, 2))}
-
-
-def at_once(*acts):
-    """Do all at the same moment, each over a connection of its own; return what each returned."""
-    start, outcomes = threading.Barrier(len(acts)), [None] * len(acts)
-
-    def run(number, act):
-        try:
-            start.wait()
-            with clock.frozen_at(MONDAY):
-                outcomes[number] = act()
-        except Exception as error:  # noqa: BLE001 - a thread's failure must fail the test
-            outcomes[number] = error
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=each) for each in enumerate(acts)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return outcomes
 
 
 # The rules to begin with

@@ -1,6 +1,5 @@
 """Reminders: planned with the visit, gone with it, looked at again before they leave."""
 
-import threading
 from datetime import UTC, datetime, time, timedelta
 from smtplib import SMTPRecipientsRefused
 
@@ -26,6 +25,7 @@ from patients import services as patients
 from tests import factories
 from tests.factories import MONDAY, ZONE
 from tests.messaging.conftest import Provider
+from tests.threads import at_once
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("monday")]
 
@@ -584,7 +584,7 @@ def test_a_child_is_reminded_through_the_guarantors_phone(day_before, ana, exam,
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
 def test_twenty_workers_queue_one_reminder_once(thursdays):
-    assert sum(at_once(sweep_reminders)) == 1
+    assert sum(at_once([sweep_reminders] * 20, now=wednesday())) == 1
     assert (Message.objects.count(), only_reminder().state) == (1, "queued")
 
 
@@ -596,28 +596,8 @@ def test_twenty_workers_send_one_email_after_a_failed_text(thursdays, ana, carri
     with clock.frozen_at(wednesday()):
         sweep_reminders()
     Message.objects.update(state="failed", explanation="a landline")
-    assert sum(at_once(sweep_reminders)) == 1
+    assert sum(at_once([sweep_reminders] * 20, now=wednesday())) == 1
     assert sorted(Message.objects.values_list("channel", flat=True)) == ["email", "sms"]
-
-
-def at_once(act, workers=20):
-    start, outcomes = threading.Barrier(workers), []
-
-    def work():
-        try:
-            start.wait()
-            with clock.frozen_at(wednesday()):
-                outcomes.append(act())
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=work) for _ in range(workers)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(outcomes) == workers
-    return outcomes
 
 
 # Texts about changes.

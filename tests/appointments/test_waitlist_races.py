@@ -1,18 +1,17 @@
 """Many say yes, or work on the same opening, at the same moment: one visit, one round, nothing left held."""
 
 import functools
-import threading
 
 import pytest
-from django.db import connection
 
 from appointments import services, waitlist
 from appointments.models import Appointment, AppointmentEvent, DiarySettings, Opening, WaitlistOffer
 from appointments.refusals import Ended, SlotTaken
-from eyecare import clock
+from eyecare.errors import Refusal
 from messaging.models import Message
 from tests import factories
 from tests.factories import MONDAY
+from tests.threads import at_once
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
@@ -32,26 +31,8 @@ def freed(exam, slot_at, monday):
 
 
 def all_at_once(*acts):
-    """Run each act in a thread of its own and return what each returned or raised, in their order."""
-    start = threading.Barrier(len(acts))
-    outcomes = [None] * len(acts)
-
-    def run(number, act):
-        try:
-            start.wait()
-            with clock.frozen_at(MONDAY):
-                outcomes[number] = act()
-        except Exception as error:  # noqa: BLE001 - a thread's failure must fail the test
-            outcomes[number] = error
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=each) for each in enumerate(acts)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return outcomes
+    """Do all at the same moment of that Monday; a refusal is an outcome."""
+    return at_once(acts, now=MONDAY, outcomes=Refusal)
 
 
 def yes(offer, channel="sms"):

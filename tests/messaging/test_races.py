@@ -1,10 +1,9 @@
 """What several workers do at the same time, on real connections."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
-from django.db import connection
 
 from eyecare import clock
 from messaging import services
@@ -13,22 +12,14 @@ from messaging.models import InboundText, Message, OptOut
 from patients.models import Patient
 from practice.services import draw_number
 from tests.factories import MONDAY, ConsentFactory, PatientFactory
+from tests.threads import at_once
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
 
-def at_once(act: Callable[[int], object], times: int = 20) -> list[object]:
-    """Run `act` so many times in parallel, each on a connection of its own."""
-
-    def worker(number: int) -> object:
-        try:
-            with clock.frozen_at(MONDAY):
-                return act(number)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(max_workers=10) as pool:
-        return list(pool.map(worker, range(times)))
+def by_twenty(act: Callable[[int], object]) -> list[object]:
+    """Do something twenty times at the same moment of that Monday."""
+    return at_once([partial(act, number) for number in range(20)], now=MONDAY)
 
 
 @pytest.fixture
@@ -40,13 +31,13 @@ def ready(practice) -> Message:
 
 
 def test_twenty_workers_send_a_message_once(ready):
-    at_once(lambda number: services.send(ready.pk))
+    by_twenty(lambda number: services.send(ready.pk))
     ready.refresh_from_db()
     assert (len(memory.outbox), ready.state, ready.attempts) == (1, Message.State.SENT, 1)
 
 
 def test_twenty_callers_with_one_reason_make_one_message(ready):
-    made = at_once(
+    made = by_twenty(
         lambda number: (
             services.queue(kind="note", reason="the same", patient=None, to="+12125552001", body="Hello.").pk
         )
@@ -56,7 +47,7 @@ def test_twenty_callers_with_one_reason_make_one_message(ready):
 
 
 def test_a_text_delivered_twenty_times_at_once_is_kept_and_confirmed_once(practice):
-    at_once(
+    by_twenty(
         lambda number: services.receive(provider_id="SM1", sender="+12125552001", recipient="x", body="STOP")
     )
     assert (InboundText.objects.count(), OptOut.objects.count()) == (1, 1)
@@ -64,7 +55,7 @@ def test_a_text_delivered_twenty_times_at_once_is_kept_and_confirmed_once(practi
 
 
 def test_twenty_stops_at_once_are_confirmed_once(practice):
-    at_once(
+    by_twenty(
         lambda number: services.receive(
             provider_id=f"SM{number}", sender="+12125552001", recipient="x", body="STOP"
         )
@@ -74,5 +65,5 @@ def test_twenty_stops_at_once_are_confirmed_once(practice):
 
 
 def test_twenty_callers_draw_twenty_numbers(practice):
-    drawn = at_once(lambda number: draw_number("P"))
+    drawn = by_twenty(lambda number: draw_number("P"))
     assert sorted(drawn) == [f"P{100_001 + number}" for number in range(20)]

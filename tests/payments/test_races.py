@@ -1,12 +1,9 @@
 """Many at once: the database settles who was first, and money is counted once."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from billing import pdf
 from billing import services as billing
@@ -17,6 +14,7 @@ from patients.models import Consent
 from payments import services as payments
 from payments.models import Checkout, PaymentEvent
 from tests import factories
+from tests.threads import at_once
 
 pytestmark = [
     pytest.mark.postgres,
@@ -28,19 +26,7 @@ MANY = 20
 
 def _at_once(function: Callable[[], Any], count: int = MANY) -> list[Any]:
     """Call a function in many threads that start together; an exception is a result too."""
-    start = Barrier(count)
-
-    def call(_: int) -> Any:
-        start.wait()
-        try:
-            return function()
-        except Exception as problem:  # noqa: BLE001 - the test looks at it
-            return problem
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(count) as threads:
-        return list(threads.map(call, range(count)))
+    return at_once([function] * count, outcomes=Exception)
 
 
 @pytest.fixture
