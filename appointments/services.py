@@ -431,14 +431,13 @@ def _step(
 ) -> Appointment:
     """Take one step in a visit's life, its provider locked; one that was taken before is not taken again."""
     came_from = _check_step(appointment, to)
+    appointment.state = to
     if came_from != to:
         Appointment.objects.filter(pk=appointment.pk, state=came_from).update(state=to)
-        appointment.state = to
         entries.record(
             appointment, came_from, channel=channel, actor=actor, reason=reason, is_override=is_override
         )
         reminders.follow(appointment)
-    appointment.state = to
     return appointment
 
 
