@@ -118,6 +118,8 @@ class Appointment(models.Model):
                 name="appointment_busy_times",
             ),
             models.Index(fields=["patient", "-starts_at"], name="appointment_by_patient"),
+            # who has had which visits: without it SQLite goes through all visits of the kind for each patient
+            models.Index(fields=["patient", "state", "visit_type"], name="appointment_had_by_patient"),
             models.Index(fields=["starts_at"], name="appointment_by_start"),
             # the sweep gives back what ran out
             models.Index(fields=["held_until"], name="appointment_hold", condition=Q(state="held")),
