@@ -20,8 +20,8 @@ os.environ["OMP_WAIT_POLICY"] = "passive"  # as in the model host; llama.cpp rea
 from chatbot import grammar, prompt
 from chatbot.modelhost.llama import GgufModel, Prompt, Tally
 from finetune.corpus.cases import DEVELOPMENT, read_cases
-from finetune.evaluate import ANSWER_TOKENS
 from finetune.examples import Example
+from finetune.measure.evaluate import ANSWER_TOKENS
 from finetune.tasks import TOOLS
 
 SHIPPED = ROOT / "finetune" / "shipped" / "eyecare-command.gguf"

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune import public_data, recipe
+from finetune import recipe
 from finetune.corpus.cases import DEVELOPMENT, HELD_OUT, read_cases
+from finetune.data import public
 from finetune.examples import Example
 from finetune.recipe import Recipe
 
 if TYPE_CHECKING:
-    from finetune.evaluate import Score
+    from finetune.measure.evaluate import Score
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = Path(__file__).parent / "shipped" / "eyecare-command.gguf"
@@ -47,13 +48,13 @@ class Workshop:
 
     def train(self) -> None:
         """Train, or go on training; the tokenizer is learnt once and kept."""
-        from finetune import batches, tokenizer
-        from finetune.train import Checkpoint, train
+        from finetune.base import batches, tokenizer
+        from finetune.base.train import Checkpoint, train
 
-        own, public = self.own(), public_data.read(self.data)
+        own, retold = self.own(), public.read(self.data)
         pieces = self.folder / "tokenizer.model"
         if not pieces.exists():
-            heard = random.Random(self.recipe.seed).sample(public, min(TOKENIZER_TURNS, len(public)))
+            heard = random.Random(self.recipe.seed).sample(retold, min(TOKENIZER_TURNS, len(retold)))
             messages = (example.turn.message for example in itertools.chain(own, heard))
             tokenizer.train(messages, pieces, vocabulary=self.recipe.shape.vocabulary)
         learnt = tokenizer.Tokenizer(pieces)
@@ -61,15 +62,15 @@ class Workshop:
         train(
             self.recipe,
             batches.encode(own, learnt, context=context),
-            batches.encode(public, learnt, context=context),
+            batches.encode(retold, learnt, context=context),
             vocabulary=len(learnt),
             checkpoint=Checkpoint(self.folder / "checkpoint.pt"),
         )
 
     def export(self) -> None:
-        from finetune.export import export
-        from finetune.tokenizer import Tokenizer
-        from finetune.train import Checkpoint
+        from finetune.base.export import export
+        from finetune.base.tokenizer import Tokenizer
+        from finetune.base.train import Checkpoint
 
         model, *_ = Checkpoint(self.folder / "checkpoint.pt").load()
         pieces = Tokenizer(self.folder / "tokenizer.model")
@@ -77,16 +78,16 @@ class Workshop:
         print(f"{self.fp32}: {self.fp32.stat().st_size / 1e6:.1f} MB")
 
     def quantize(self) -> None:
-        from finetune.quantize import quantize
+        from finetune.weights.quantize import quantize
 
         quantize(self.fp32, self.q8)
         print(f"{self.q8}: {self.q8.stat().st_size / 1e6:.1f} MB")
 
     def parity(self) -> None:
         """Stop with an error when the GGUF is not the trained model."""
-        from finetune import parity
-        from finetune.tokenizer import Tokenizer
-        from finetune.train import Checkpoint
+        from finetune.base import parity
+        from finetune.base.tokenizer import Tokenizer
+        from finetune.base.train import Checkpoint
 
         model, *_ = Checkpoint(self.folder / "checkpoint.pt").load()
         cases = [*read_cases(DEVELOPMENT), *self.own(200)]
@@ -124,7 +125,7 @@ class Workshop:
 
 
 def _score(model: Path, cases: Path) -> "Score":
-    from finetune.evaluate import evaluate, load
+    from finetune.measure.evaluate import evaluate, load
 
     return evaluate(load(model), read_cases(cases))
 

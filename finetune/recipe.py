@@ -4,7 +4,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from finetune.model import Shape
+from finetune.base.model import Shape
 
 RECIPES = Path(__file__).parent / "recipes"
 

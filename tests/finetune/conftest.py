@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from finetune import tokenizer as tokenizers
+from finetune.base import tokenizer as tokenizers
+from finetune.base.export import export
+from finetune.base.model import CommandModel, Shape
+from finetune.base.tokenizer import Tokenizer
 from finetune.corpus.turns import compose
 from finetune.examples import Example
-from finetune.export import export
-from finetune.model import CommandModel, Shape
-from finetune.tokenizer import Tokenizer
 
 TINY = Shape(vocabulary=0, width=64, layers=2, heads=2, feed_forward=128, context=256)
 

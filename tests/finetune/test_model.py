@@ -6,13 +6,15 @@ import torch
 
 from chatbot import prompt
 from chatbot.prompt import Turn
-from finetune import batches, evaluate, parity, recipe
+from finetune import recipe
+from finetune.base import batches, parity
+from finetune.base.model import CommandModel
+from finetune.base.train import Checkpoint, new_optimizers, run_stage, train
 from finetune.examples import CHAT_TEMPLATE, Example
-from finetune.model import CommandModel
-from finetune.quantize import Runtime, quantize
+from finetune.measure import evaluate
 from finetune.recipe import Recipe, Stage
 from finetune.tasks import TOOLS
-from finetune.train import Checkpoint, new_optimizers, run_stage, train
+from finetune.weights.quantize import Runtime, quantize
 
 STAGE = Stage(
     "only", steps=20, learning_rate=5e-3, own_share=1.0, prompt_weight=0.1, warmup=2, batch_tokens=512

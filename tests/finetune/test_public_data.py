@@ -8,7 +8,6 @@ import pytest
 
 from chatbot.commands import Command
 from chatbot.prompt import Turn
-from finetune import public_data
 
 
 def _row(user: str, acts: list[list[object]], *, before: str = "", dialogue: str = "d1") -> dict[str, object]:
@@ -28,7 +27,7 @@ def read(tmp_path: Path):
         folder.mkdir()
         with gzip.open(folder / "user_turns.jsonl.gz", "wt", encoding="utf-8") as lines:
             lines.writelines(json.dumps(row) + "\n" for row in rows)
-        return public_data.read(tmp_path)
+        return public.read(tmp_path)
 
     return read_rows
 
@@ -76,6 +75,6 @@ def test_a_value_that_the_message_does_not_hold_is_left_out(read):
 
 
 def test_without_the_data_it_says_so_and_gives_nothing(tmp_path, capsys):
-    assert public_data.read(tmp_path / "absent") == []
-    assert public_data.read(None) == []
+    assert public.read(tmp_path / "absent") == []
+    assert public.read(None) == []
     assert capsys.readouterr().out.count("using our own corpus only") == 2

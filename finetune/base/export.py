@@ -10,15 +10,15 @@ import gguf
 import numpy
 from torch import Tensor
 
+from finetune.base.model import CommandModel, Shape
+from finetune.base.tokenizer import BLANK, EOS_ID, PAD_ID, UNKNOWN_ID, Tokenizer
 from finetune.examples import CHAT_TEMPLATE
-from finetune.model import CommandModel, Shape
-from finetune.tokenizer import BLANK, EOS_ID, PAD_ID, UNKNOWN_ID, Tokenizer
 
 DESCRIPTION = "Turns what a patient of an eye-care practice writes into commands from a closed list."
 
 
 def export(model: CommandModel, tokenizer: Tokenizer, path: Path, *, name: str, licence: str) -> Path:
-    """Write the model in fp32; `finetune.quantize` makes the small one of it."""
+    """Write the model in fp32; `finetune.weights.quantize` makes the small one of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = gguf.GGUFWriter(path, "llama")
     _describe(writer, name, licence)

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from finetune.batches import Batch, Encoded, batches, mix
-from finetune.model import CommandModel, Shape
+from finetune.base.batches import Batch, Encoded, batches, mix
+from finetune.base.model import CommandModel, Shape
 from finetune.recipe import Recipe, Stage
 
 Optimizers = list[torch.optim.Optimizer]

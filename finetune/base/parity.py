@@ -6,10 +6,10 @@ from pathlib import Path
 
 import torch
 
+from finetune.base.model import CommandModel
+from finetune.base.tokenizer import Tokenizer
 from finetune.examples import Example
-from finetune.model import CommandModel
-from finetune.quantize import Runtime
-from finetune.tokenizer import Tokenizer
+from finetune.weights.quantize import Runtime
 
 TOLERANCE = 0.001
 """Largest difference of a logit that two fp32 implementations may show."""

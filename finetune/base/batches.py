@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from finetune.base.tokenizer import PAD_ID, Tokenizer
 from finetune.examples import Example
-from finetune.tokenizer import PAD_ID, Tokenizer
 
 LENGTH_STEP = 8
 """Lengths are rounded up to a multiple of this, so that few shapes occur."""
