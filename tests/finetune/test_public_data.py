@@ -8,6 +8,7 @@ import pytest
 
 from chatbot.commands import Command
 from chatbot.prompt import Turn
+from finetune.data import public
 
 
 def _row(user: str, acts: list[list[object]], *, before: str = "", dialogue: str = "d1") -> dict[str, object]:
