@@ -48,7 +48,11 @@ LLM_BASE_URL = env.str("LLM_BASE_URL", "http://127.0.0.1:8100/v1")
 LLM_API_KEY = env.str("LLM_API_KEY", "")
 LLM_MODEL = env.str("LLM_MODEL", "eyecare-command")
 LLM_MODEL_PATH = env.str("LLM_MODEL_PATH", str(BASE_DIR / "finetune" / "shipped" / "eyecare-command.gguf"))
-LLM_PROMPT_STYLE = env.str("LLM_PROMPT_STYLE", "compact", validate=lambda name: name in {"compact", "full"})
+MODELS_DIR = Path(env.str("MODELS_DIR", str(VAR_DIR / "models"))).absolute()
+"""Models beside the one of LLM_MODEL_PATH, with their manifests; every model host reads it."""
+LLM_PROMPT_STYLE = env.str(
+    "LLM_PROMPT_STYLE", "compact", validate=lambda name: name in {"compact", "hinted", "full"}
+)
 LLM_CONSTRAINT = env.str(
     "LLM_CONSTRAINT", "grammar", validate=lambda name: name in {"grammar", "json_schema", "none"}
 )
