@@ -13,11 +13,19 @@ _WORD = re.compile(r"(?P<lead>\W*)(?P<core>\S*\w|\S)(?P<trail>\W*?)(?=\s|$)")
 
 @dataclass(frozen=True)
 class Example:
-    """A turn with the commands that it means; `source` says where it comes from."""
+    """A turn with the commands that it means, and where it comes from.
+
+    `frames` names the hand-written sentences that the message was composed of, `conversation` what it was
+    said in: neither may stand on both sides of a split. `licence` is that of the source.
+    """
 
     turn: Turn
     commands: tuple[Command, ...]
     source: str
+    frames: frozenset[str] = frozenset()
+    conversation: str = ""
+    language: str = "en"
+    licence: str = ""
 
     @property
     def answer(self) -> str:
