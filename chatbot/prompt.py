@@ -29,8 +29,19 @@ class Style(StrEnum):
     COMPACT = "compact"
     """The state and the message alone: for a model that was trained on exactly this."""
 
+    HINTED = "hinted"
+    """Compact with the nearest examples' commands: for a model that was trained with that line."""
+
     FULL = "full"
     """Instructions, every tool and the last reply as well: for a general instruction-tuned model."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A message of the example bank with its right answer."""
+
+    text: str
+    commands: tuple[Command, ...]
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,8 @@ class Turn:
 
     `task` is the open task, `asked` the argument that was just asked for (or "confirmation"),
     `last` the task that was finished just before, `reply` the assistant's last words.
+    `near` holds what the likeliest examples of the bank ask for, as `nearest.hints` counts it;
+    `samples` the likeliest examples themselves, for a model that was trained on none.
     """
 
     message: str
@@ -46,6 +59,8 @@ class Turn:
     asked: str = ""
     last: str = ""
     reply: str = ""
+    near: tuple[tuple[str, int], ...] = ()
+    samples: tuple[Sample, ...] = ()
 
 
 class Unreadable(ValueError):
@@ -66,22 +81,36 @@ def render(
     turn: Turn, tools: Sequence[ToolOutline] = (), style: Style = Style.COMPACT
 ) -> list[dict[str, str]]:
     """Return OpenAI-shaped chat messages for one turn; the stable part comes first."""
-    if style is Style.COMPACT:
-        return [{"role": "user", "content": _state(turn)}]
-    state = f"assistant said: {turn.reply or 'nothing yet'}\n{_state(turn)}"
+    if style is not Style.FULL:
+        return [{"role": "user", "content": _state(turn, hinted=style is Style.HINTED)}]
+    told = [*_samples(turn), f"assistant said: {turn.reply or 'nothing yet'}", _state(turn)]
     return [
         {"role": "system", "content": instructions(tools)},
-        {"role": "user", "content": state},
+        {"role": "user", "content": "\n".join(told)},
     ]
 
 
-def _state(turn: Turn) -> str:
-    return (
-        f"task: {turn.task or 'none'}\n"
-        f"asked: {turn.asked or 'none'}\n"
-        f"last: {turn.last or 'none'}\n"
-        f"patient: {normalise(turn.message)}"
-    )
+def _state(turn: Turn, *, hinted: bool = False) -> str:
+    lines = [
+        f"task: {turn.task or 'none'}",
+        f"asked: {turn.asked or 'none'}",
+        f"last: {turn.last or 'none'}",
+        *([f"near: {_near(turn)}"] if hinted else []),
+        f"patient: {normalise(turn.message)}",
+    ]
+    return "\n".join(lines)
+
+
+def _near(turn: Turn) -> str:
+    return " ".join(f"{name} {tenths}" for name, tenths in turn.near) or "none"
+
+
+def _samples(turn: Turn) -> list[str]:
+    """Return examples before the state: the system prompt must stay the same for every message."""
+    if not turn.samples:
+        return []
+    shown = [f"patient: {normalise(sample.text)}\n{answer(sample.commands)}" for sample in turn.samples]
+    return ["Messages like this one, each with its right answer:", *shown, "", "Now:"]
 
 
 def instructions(tools: Sequence[ToolOutline]) -> str:
