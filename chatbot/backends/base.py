@@ -27,9 +27,13 @@ class ChatBackend(Protocol):
         grammar: str | None = None,
         max_tokens: int = 96,
         deadline_seconds: float | None = None,
+        model: str = "",
+        user: str = "",
     ) -> str:
         """Return the whole answer.
 
+        `model` names another model than LLM_MODEL; `user` is an opaque name of who is being answered,
+        so that a server can be fair to many, or keep what it has read of one conversation.
         `schema` and `grammar` say the same in two languages; the server gets the one that it
         understands, and the answer must be checked all the same. Raises ModelUnavailable or
         ModelRefused.
@@ -43,6 +47,8 @@ class ChatBackend(Protocol):
         grammar: str | None = None,
         max_tokens: int = 96,
         deadline_seconds: float | None = None,
+        model: str = "",
+        user: str = "",
     ) -> Iterator[str]:
         """Yield the answer piece by piece; raises like `complete`, at any piece."""
 

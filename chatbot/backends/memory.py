@@ -22,6 +22,8 @@ class Asked:
     grammar: str | None
     max_tokens: int
     deadline_seconds: float | None
+    model: str = ""
+    user: str = ""
 
 
 class ScriptedBackend:
@@ -39,9 +41,11 @@ class ScriptedBackend:
         grammar: str | None = None,
         max_tokens: int = 96,
         deadline_seconds: float | None = None,
+        model: str = "",
+        user: str = "",
     ) -> str:
         said = tuple(dict(message) for message in messages)
-        self.history.append(Asked(said, schema, grammar, max_tokens, deadline_seconds))
+        self.history.append(Asked(said, schema, grammar, max_tokens, deadline_seconds, model, user))
         if not self.answers:
             raise ModelUnavailable("The script has ended.")
         answer = self.answers.popleft()
@@ -57,6 +61,8 @@ class ScriptedBackend:
         grammar: str | None = None,
         max_tokens: int = 96,
         deadline_seconds: float | None = None,
+        model: str = "",
+        user: str = "",
     ) -> Iterator[str]:
         answer = self.complete(
             messages,
@@ -64,6 +70,8 @@ class ScriptedBackend:
             grammar=grammar,
             max_tokens=max_tokens,
             deadline_seconds=deadline_seconds,
+            model=model,
+            user=user,
         )
         yield from re.findall(r"\S+\s*", answer)
 

@@ -34,9 +34,11 @@ class OpenAIBackend:
         grammar: str | None = None,
         max_tokens: int = 96,
         deadline_seconds: float | None = None,
+        model: str = "",
+        user: str = "",
     ) -> str:
         seconds = _deadline(deadline_seconds)
-        body = _body(messages, schema, grammar, max_tokens)
+        body = _body(messages, schema, grammar, max_tokens, model, user)
         answer = _post(self._client, "chat/completions", body, seconds)
         try:
             return str(answer["choices"][0]["message"]["content"] or "")
@@ -51,10 +53,12 @@ class OpenAIBackend:
         grammar: str | None = None,
         max_tokens: int = 96,
         deadline_seconds: float | None = None,
+        model: str = "",
+        user: str = "",
     ) -> Iterator[str]:
         seconds = _deadline(deadline_seconds)
         ends_at = time.monotonic() + seconds
-        body = _body(messages, schema, grammar, max_tokens) | {"stream": True}
+        body = _body(messages, schema, grammar, max_tokens, model, user) | {"stream": True}
         with _translated(), _open(self._client, body, seconds) as response:
             for line in response.iter_lines():
                 if time.monotonic() > ends_at:
@@ -97,14 +101,16 @@ def _body(
     schema: Mapping[str, Any] | None,
     grammar: str | None,
     max_tokens: int,
+    model: str,
+    user: str,
 ) -> dict[str, Any]:
-    body = {
-        "model": settings.LLM_MODEL,
+    body: dict[str, Any] = {
+        "model": model or settings.LLM_MODEL,
         "messages": [dict(message) for message in messages],
         "max_tokens": max_tokens,
         "temperature": 0,
     }
-    return body | _constraint(schema, grammar)
+    return body | ({"user": user} if user else {}) | _constraint(schema, grammar)
 
 
 def _constraint(schema: Mapping[str, Any] | None, grammar: str | None) -> dict[str, Any]:

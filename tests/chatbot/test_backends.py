@@ -1,7 +1,9 @@
 """The clients speak to any OpenAI-shaped server, and turn its troubles into two errors of ours."""
 
 import json
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
@@ -112,3 +114,43 @@ def test_a_scripted_backend_plays_its_script_and_remembers() -> None:
     with pytest.raises(ModelUnavailable, match="script has ended"):
         backend.complete(HELLO)
     assert [asked.max_tokens for asked in backend.history] == [5, 96, 96, 96]
+
+
+@pytest.fixture
+def listener() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A server that answers "ok" to everything, and keeps what it was asked."""
+    heard: list[dict[str, Any]] = []
+
+    class Listener(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            answer = json.dumps({"choices": [{"message": {"content": "ok"}}]}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Listener) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/v1", heard
+        server.shutdown()
+
+
+def test_a_request_names_its_model_and_whom_it_is_for(
+    listener: tuple[str, list[dict[str, Any]]],
+) -> None:
+    url, heard = listener
+    assert OpenAIBackend(url).complete(HELLO, model="ours@2", user="talk-7") == "ok"
+    assert (heard[0]["model"], heard[0]["user"]) == ("ours@2", "talk-7")
+
+
+def test_a_request_that_names_nothing_is_for_the_usual_model(
+    listener: tuple[str, list[dict[str, Any]]], settings: Settings
+) -> None:
+    url, heard = listener
+    OpenAIBackend(url).complete(HELLO)
+    assert heard[0]["model"] == settings.LLM_MODEL
+    assert "user" not in heard[0]
