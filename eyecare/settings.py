@@ -61,6 +61,12 @@ LLM_CONTEXT_TOKENS = env.int("LLM_CONTEXT_TOKENS", 1024)
 LLM_QUEUE_LIMIT = env.int("LLM_QUEUE_LIMIT", 32)
 LLM_THREADS = env.int("LLM_THREADS", 0)
 """Threads of the model host; 0 takes every core."""
+LLM_MEMORY_MB = env.int("LLM_MEMORY_MB", 0)
+"""What loaded models and the conversations they keep may take; 0 takes six tenths of the memory."""
+LLM_PARALLEL = env.int("LLM_PARALLEL", 16)
+"""Answers that the model host writes at the same time."""
+LLM_CACHE_TOKENS = env.int("LLM_CACHE_TOKENS", 0)
+"""Tokens that the conversations of one model hold in its cache together; 0 takes eight contexts."""
 LLM_BACKEND = env.str("LLM_BACKEND", "chatbot.backends.openai.OpenAIBackend")
 EMBEDDINGS_BACKEND = env.str("EMBEDDINGS_BACKEND", "chatbot.backends.openai.OpenAIEmbedder")
 EMBEDDINGS_BASE_URL = env.str("EMBEDDINGS_BASE_URL", "http://127.0.0.1:8100/v1")
