@@ -2,19 +2,33 @@
 
 import random
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 FRAMES = Path(__file__).parent / "frames"
 
-Sections = dict[str, list[str]]
-
 _ALTERNATIVES = re.compile(r"\(([^()]*\|[^()]*)\)")
 _BANK = re.compile(r"\{(\w+)\}")
 _ARGUMENT = re.compile(r"<(\w+)(?::(\w+))?>")
 _MARK = re.compile(r"\[(\w+)=([^\[\]]*)\]")
+_COMMAND = re.compile(r"@(\w+)~([^~]*)~")
+
+
+class Unwritten(LookupError):
+    """Nobody has written such a frame yet, in this language."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A line of a frame file; its id says in which file and section it stands, and where."""
+
+    id: str
+    text: str
+
+
+Sections = dict[str, list[Frame]]
 
 
 @dataclass(frozen=True)
@@ -31,27 +45,34 @@ class Clause:
 
     pieces: tuple[Piece, ...]
     command: str = ""
+    frame: str = ""
 
     @property
     def text(self) -> str:
         return "".join(piece.text for piece in self.pieces)
 
 
-def _load(name: str) -> Sections:
+def _load(path: Path) -> Sections:
     """Read a frame file: a heading starts a section, every other line is one frame."""
     sections: Sections = {}
-    for line in (FRAMES / f"{name}.txt").read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith("## "):
-            current = sections.setdefault(line[3:].strip(), [])
+            heading = line[3:].strip()
+            current = sections.setdefault(heading, [])
         elif line.strip() and not line.startswith("# "):
-            current.append(line.rstrip())
+            current.append(Frame(f"{path.stem}/{heading}/{len(current)}", line.rstrip()))
     return sections
 
 
 @cache
 def frames() -> dict[str, Sections]:
-    """Return every frame file by its name."""
-    return {path.stem: _load(path.stem) for path in sorted(FRAMES.glob("*.txt"))}
+    """Return every frame file by its name; `requests-more.txt` goes on with `requests.txt`."""
+    files: dict[str, Sections] = {}
+    for path in sorted(FRAMES.glob("*.txt")):
+        sections = files.setdefault(path.stem.split("-")[0], {})
+        for heading, written in _load(path).items():
+            sections.setdefault(heading, []).extend(written)
+    return files
 
 
 REQUESTS = {
@@ -59,6 +80,11 @@ REQUESTS = {
     "reschedule_appointment": 15,
     "cancel_appointment": 12,
     "list_appointments": 9,
+    "join_waitlist": 8,
+    "wait_for_earlier": 6,
+    "leave_waitlist": 3,
+    "see_waitlist": 2,
+    "tell_front_desk": 3,
     "order_status": 11,
     "balance": 9,
     "pay_balance": 7,
@@ -68,18 +94,28 @@ REQUESTS = {
 
 
 class Writer:
-    """Draws frames and fills them."""
+    """Draws frames of one language and fills them."""
 
-    def __init__(self, chance: random.Random) -> None:
+    def __init__(self, chance: random.Random, language: str = "en") -> None:
         self.chance = chance
-        self._decks: dict[str, list[str]] = {}
+        self.language = language
+        self._decks: dict[str, list[Frame]] = {}
 
-    def deal(self, file: str, section: str) -> str:
-        """Return the next frame of a shuffled deck, so that no frame is left out for long."""
+    def sections(self, file: str) -> Sections:
+        """Return the sections of a file in the writer's language; none when there is no such file."""
+        return frames().get(file if self.language == "en" else f"spanish_{file}", {})
+
+    def deal(self, file: str, section: str) -> Frame:
+        """Return the next frame of a shuffled deck, so that no frame is left out for long.
+
+        Raises Unwritten when the section is empty or missing.
+        """
         deck = self._decks.setdefault(f"{file}/{section}", [])
         if not deck:
-            every = frames()[file][section]
+            every = self.sections(file).get(section, [])
             deck.extend(self.chance.sample(every, len(every)))
+        if not deck:
+            raise Unwritten(f"{file}/{section} in {self.language}")
         return deck.pop()
 
     def fill(self, frame: str) -> str:
@@ -89,32 +125,60 @@ class Writer:
             if match := _ALTERNATIVES.search(text):
                 filled = self.chance.choice(match[1].split("|"))
             elif match := _BANK.search(text):
-                filled = self.chance.choice(frames()["banks"][match[1]])
+                filled = self.chance.choice(self.bank(match[1])).text
             else:
                 return re.sub(r" +", " ", text).replace(" ,", ",").replace(" ?", "?").strip()
             text = text[: match.start()] + filled + text[match.end() :]
 
+    def bank(self, name: str) -> list[Frame]:
+        """Return a bank's words: those of the writer's language where they are told apart."""
+        banks = frames()["banks"]
+        for known in (f"{name}_{self.language}", f"{self.language}_{name}", name):
+            if found := banks.get(known):
+                return found
+        raise Unwritten(f"bank {name} in {self.language}")
+
+    def words(self, file: str, section: str) -> str:
+        """Return the words of a frame that marks nothing."""
+        return self.fill(self.deal(file, section).text)
+
     def clause(self, file: str, section: str, command: str) -> Clause:
-        return Clause(tuple(pieces(self.fill(self.deal(file, section)))), command)
+        frame = self.deal(file, section)
+        return Clause(tuple(pieces(self.fill(frame.text))), command, frame.id)
+
+    def clauses(self, file: str, section: str) -> list[Clause]:
+        """Return a frame that holds several commands, each wrapped as `@command~its words~`."""
+        frame = self.deal(file, section)
+        return list(_commands(self.fill(frame.text), frame.id))
 
     def filler(self, bank: str, after: str = "") -> Clause:
-        return Clause((Piece(self.fill(f"{{{bank}}}") + after),))
+        """Return a courtesy; no words at all where the bank has none in the writer's language."""
+        said = self.chance.choice(self.bank(bank))
+        if self.language != "en" and said in frames()["banks"].get(bank, []):
+            return Clause(())
+        return Clause((Piece(self.fill(said.text) + after),))
 
     def request(self, *, without: Iterable[str] = ()) -> Clause:
         """Return a clause that opens a task."""
-        left = {name: weight for name, weight in REQUESTS.items() if name not in without}
-        [name] = self.chance.choices(list(left), list(left.values()))
+        name = self.choose({task: weight for task, weight in REQUESTS.items() if task not in {*without}})
         return self.question() if name == "ask_practice" else self.clause("requests", name, name)
 
     def question(self) -> Clause:
         """Return a question; now and then it begins or goes on as it was not written."""
-        topic = self.chance.choice(list(frames()["questions"]))
-        asked = self.clause("questions", topic, "ask_practice").text
+        topics = list(self.sections("questions"))
+        if not topics:
+            raise Unwritten(f"questions in {self.language}")
+        clause = self.clause("questions", self.chance.choice(topics), "ask_practice")
+        asked = clause.text
         if self.likely(0.12):
-            asked = f"{self.fill('{question_head}')} {asked}"
+            asked = f"{self.filler('question_head').text} {asked}".strip()
         if self.likely(0.22):
-            asked = f"{asked} {self.fill('{question_tail}')}"
-        return Clause((Piece(asked, "question"),), "ask_practice")
+            asked = f"{asked} {self.filler('question_tail').text}".strip()
+        return Clause((Piece(asked, "question"),), "ask_practice", clause.frame)
+
+    def choose(self, weights: Mapping[str, float]) -> str:
+        [name] = self.chance.choices(list(weights), list(weights.values()))
+        return name
 
     def likely(self, probability: float) -> bool:
         return self.chance.random() < probability
@@ -129,3 +193,14 @@ def pieces(filled: str) -> Iterator[Piece]:
         at = mark.end()
     if at < len(filled):
         yield Piece(filled[at:])
+
+
+def _commands(filled: str, frame: str) -> Iterator[Clause]:
+    at = 0
+    for mark in _COMMAND.finditer(filled):
+        if mark.start() > at:
+            yield Clause((Piece(filled[at : mark.start()]),), frame=frame)
+        yield Clause(tuple(pieces(mark[2])), mark[1], frame)
+        at = mark.end()
+    if at < len(filled):
+        yield Clause((Piece(filled[at:]),), frame=frame)

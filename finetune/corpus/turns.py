@@ -12,7 +12,7 @@ from chatbot.commands import Command
 from chatbot.prompt import Turn
 from finetune.corpus import typing_habits
 from finetune.corpus.cases import is_case
-from finetune.corpus.frames import Clause, Piece, Writer, frames
+from finetune.corpus.frames import Clause, Piece, Unwritten, Writer
 from finetune.examples import Example, fitting, trim
 from finetune.tasks import TOOLS
 
@@ -28,13 +28,23 @@ def compose(seed: int, turns: int) -> list[Example]:
     return list(found.values())
 
 
-def endless(seed: int) -> Iterator[Example]:
-    writer = Writer(random.Random(seed))
-    situations, weights = zip(*SITUATIONS.items(), strict=True)
-    while True:
-        [situation] = writer.chance.choices(situations, weights)
-        yield situation(writer)
+LANGUAGES = {"en": 0.88, "es": 0.12}
+"""How much is written in which language."""
 
+
+def endless(seed: int) -> Iterator[Example]:
+    chance = random.Random(seed)
+    writers = [Writer(chance, language) for language in LANGUAGES]
+    while True:
+        [writer] = chance.choices(writers, list(LANGUAGES.values()))
+        [situation] = chance.choices(list(SITUATIONS), list(SITUATIONS.values()))
+        try:
+            yield situation(writer)
+        except Unwritten:
+            continue  # so far nobody wrote for this situation in this language
+
+
+LICENCE = "Apache-2.0"
 
 State = tuple[str, str, str]
 """The open task, what was asked, and the task finished last."""
@@ -46,6 +56,9 @@ ASKED_BY = {
     "book_appointment": ("visit_type", "slot", "slot", "slot", "provider", "location", "confirmation"),
     "reschedule_appointment": ("appointment", "slot", "slot", "slot", "provider", "confirmation"),
     "cancel_appointment": ("appointment", "confirmation"),
+    "join_waitlist": ("visit_type", "slot", "slot", "provider", "confirmation"),
+    "wait_for_earlier": ("appointment", "slot", "confirmation"),
+    "leave_waitlist": ("waitlist_entry", "confirmation"),
     "order_status": ("order", "date_of_birth"),
     "balance": ("date_of_birth",),
     "pay_balance": ("confirmation", "date_of_birth"),
@@ -79,22 +92,33 @@ def _write(writer: Writer, state: State, clauses: Sequence[Clause], *, wrap: boo
     task, asked, last = state
     whole = _wrapped(writer, clauses) if wrap else list(clauses)
     typed = typing_habits.type_out(
-        [[piece.text for piece in clause.pieces] for clause in whole], writer.chance
+        [[piece.text for piece in clause.pieces] for clause in whole], writer.chance, writer.language
     )
     message = prompt.normalise("".join("".join(texts) for texts in typed))
     commands = tuple(
-        _command(clause, texts) for clause, texts in zip(whole, typed, strict=True) if clause.command
+        command_of(clause, texts) for clause, texts in zip(whole, typed, strict=True) if clause.command
     )
-    return Example(Turn(message, task, asked, last), commands, "own")
+    return Example(
+        Turn(message, task, asked, last),
+        commands,
+        "own",
+        frames=frozenset(clause.frame for clause in whole if clause.frame),
+        language=writer.language,
+        licence=LICENCE,
+    )
 
 
-def _command(clause: Clause, texts: Sequence[str]) -> Command:
+def command_of(clause: Clause, texts: Sequence[str]) -> Command:
+    """Return the command of a clause whose pieces were typed as these texts.
+
+    A clause may mark more than its command takes; a dropped mark is only a word.
+    """
+    order = ORDER[clause.command]
     spans = {
         piece.argument: trim(text)
         for piece, text in zip(clause.pieces, texts, strict=True)
-        if piece.argument and trim(text)
+        if piece.argument in order and trim(text)
     }
-    order = ORDER[clause.command]
     return Command(clause.command, dict(sorted(spans.items(), key=lambda item: order.index(item[0]))))
 
 
@@ -114,11 +138,16 @@ def _text(text: str) -> Clause:
     return Clause((Piece(text),))
 
 
+def _asked_too(clause: Clause) -> Clause:
+    """Return the words of a request that is not acted upon."""
+    return Clause((Piece(clause.text),), frame=clause.frame)
+
+
 def _joined(writer: Writer, clauses: Sequence[Clause]) -> list[Clause]:
     """Put words such as "and also" between the clauses."""
     whole = [clauses[0]]
     for clause in clauses[1:]:
-        joint = writer.fill(writer.deal("joints", "between requests"))
+        joint = writer.words("joints", "between requests")
         whole += [_text(f" {joint} " if joint[0].isalnum() or joint == "&" else f"{joint} "), clause]
     return whole
 
@@ -138,49 +167,108 @@ def asks_for_two(writer: Writer) -> Example:
     return _write(writer, _closed(writer), _joined(writer, [first, second]))
 
 
-ANSWERS = {"slot": 4, "visit_type": 2, "provider": 1, "location": 1, "appointment": 2, "order": 1}
+ANSWERS = {
+    "slot": 8,
+    "visit_type": 4,
+    "provider": 2,
+    "location": 2,
+    "appointment": 4,
+    "order": 2,
+    "waitlist_entry": 1,
+}
 """Which questions are answered how often."""
+
+WAITING = {"join_waitlist", "wait_for_earlier"}
+"""Tasks whose times may be as wide as somebody likes."""
+
+
+def _answer(writer: Writer, state: State) -> Clause:
+    task, asked, _ = state
+    wide = asked == "slot" and task in WAITING and "times" in writer.sections("answers")
+    return writer.clause("answers", "times" if wide and writer.likely(0.6) else asked, "set")
 
 
 def answers(writer: Writer) -> Example:
     """The open question is answered, sometimes with more than was asked."""
-    [asked] = writer.chance.choices(list(ANSWERS), list(ANSWERS.values()))
-    return _write(writer, _open(writer, asked=asked), [writer.clause("answers", asked, "set")])
+    state = _open(writer, asked=writer.choose(ANSWERS))
+    return _write(writer, state, [_answer(writer, state)])
 
 
 def answers_and_asks(writer: Writer) -> Example:
-    asked = writer.chance.choice(["slot", "visit_type", "provider", "location", "appointment", "order"])
-    state = _open(writer, asked=asked)
-    answer = writer.clause("answers", asked, "set")
+    state = _open(writer, asked=writer.chance.choice(list(ANSWERS)))
+    answer = _answer(writer, state)
     return _write(writer, state, _joined(writer, [answer, writer.request(without={state[0]})]))
 
 
 def corrects(writer: Writer) -> Example:
     """A detail is changed instead of confirmed."""
     state = _open(writer, asked="confirmation")
-    section = {"book_appointment": "book", "reschedule_appointment": "move", "cancel_appointment": "cancel"}
-    if state[0] not in section:
+    if state[0] not in CORRECTED:
         state = ("book_appointment", "confirmation", "")
-    return _write(writer, state, [writer.clause("corrections", section[state[0]], "set")])
+    return _write(writer, state, [writer.clause("corrections", CORRECTED[state[0]], "set")])
+
+
+CORRECTED = {
+    "book_appointment": "book",
+    "reschedule_appointment": "move",
+    "cancel_appointment": "cancel",
+    "join_waitlist": "waitlist",
+    "wait_for_earlier": "waitlist",
+}
+"""The section of corrections that fits a task."""
 
 
 def corrects_afterwards(writer: Writer) -> Example:
-    """The task is over, and the patient wants its outcome changed."""
-    last, command = writer.chance.choice(
-        [
-            ("book_appointment", "reschedule_appointment"),
-            ("book_appointment", "reschedule_appointment"),
-            ("reschedule_appointment", "reschedule_appointment"),
-            ("book_appointment", "cancel_appointment"),
-            ("reschedule_appointment", "cancel_appointment"),
-            ("list_appointments", "reschedule_appointment"),
-            ("list_appointments", "cancel_appointment"),
-            ("balance", "pay_balance"),
-            ("cancel_appointment", "book_appointment"),
-        ]
-    )
+    """The task is over, and the patient wants its outcome changed, or what follows from it."""
+    last, command = writer.chance.choice(SECOND_THOUGHTS)
+    if writer.likely(0.3):
+        command = writer.chance.choice(list(writer.sections("afterwards")) or [command])
+        last = writer.chance.choice([tool.name for tool in TOOLS])
     asked = writer.chance.choice(["", "anything_else"])
-    return _write(writer, ("", asked, last), [writer.clause("afterwards", command, command)])
+    return _write(writer, ("", asked, last), [_whole(writer, "afterwards", command)])
+
+
+SECOND_THOUGHTS = (
+    ("book_appointment", "reschedule_appointment"),
+    ("book_appointment", "reschedule_appointment"),
+    ("reschedule_appointment", "reschedule_appointment"),
+    ("book_appointment", "cancel_appointment"),
+    ("reschedule_appointment", "cancel_appointment"),
+    ("list_appointments", "reschedule_appointment"),
+    ("list_appointments", "cancel_appointment"),
+    ("balance", "pay_balance"),
+    ("cancel_appointment", "book_appointment"),
+    ("book_appointment", "wait_for_earlier"),
+    ("list_appointments", "wait_for_earlier"),
+    ("cancel_appointment", "join_waitlist"),
+    ("join_waitlist", "leave_waitlist"),
+)
+"""What was done last, and what is wanted then."""
+
+
+def answers_what_we_sent(writer: Writer) -> Example:
+    """A reminder, a recall or an offer of ours is answered, with no task open."""
+    section = writer.chance.choice(list(writer.sections("outbound")) or [""])
+    state = ("", "", "") if writer.likely(0.9) else _closed(writer)
+    return _write(writer, state, [_whole(writer, "outbound", section)], wrap=writer.likely(0.3))
+
+
+def _whole(writer: Writer, file: str, command: str) -> Clause:
+    """Return a clause of a file whose sections are commands; a question is all of it, unless it marks one."""
+    clause = writer.clause(file, command, command)
+    if command != "ask_practice" or any(piece.argument for piece in clause.pieces):
+        return clause
+    return Clause((Piece(clause.text, "question"),), command, clause.frame)
+
+
+def tells_a_story(writer: Writer) -> Example:
+    """A message of several sentences, in which the request has to be found."""
+    sections = list(writer.sections("long")) or [""]
+    section = writer.chance.choice(sections)
+    state = _open(writer) if writer.likely(0.15) else _closed(writer)
+    if section == "two":
+        return _write(writer, state, writer.clauses("long", section), wrap=False)
+    return _write(writer, state, [_whole(writer, "long", section)], wrap=writer.likely(0.3))
 
 
 def replies(writer: Writer) -> Example:
@@ -224,9 +312,9 @@ def agrees_and_asks(writer: Writer) -> Example:
 def declines_and_asks(writer: Writer) -> Example:
     """ "No, but when do you close?": after "anything else?" only the question counts."""
     if writer.likely(0.5):
-        no = _text(writer.fill(writer.deal("joints", "no but")) + " ")
+        no = _text(writer.words("joints", "no but") + " ")
         return _write(writer, _closed_after(writer, "anything_else"), [no, writer.request()], wrap=False)
-    yes = _text(writer.fill(writer.deal("joints", "yes also")) + " ")
+    yes = _text(writer.words("joints", "yes also") + " ")
     return _write(writer, _closed_after(writer, "anything_else"), [yes, writer.request()], wrap=False)
 
 
@@ -251,25 +339,28 @@ def is_unclear(writer: Writer) -> Example:
     return _write(writer, _anywhere(writer), [clause], wrap=writer.likely(0.3))
 
 
+def gives_no_birth_date(writer: Writer) -> Example:
+    """Code reads dates of birth before any model does; what is left here it could not read."""
+    state = _open(writer, asked="date_of_birth")
+    return _write(writer, state, [writer.clause("replies", "date_of_birth", "unclear")], wrap=False)
+
+
 def is_urgent(writer: Writer) -> Example:
     """A red flag is one command alone, whatever else the message asks for."""
     clause = writer.clause("urgent", "urgent", "urgent")
     if not writer.likely(0.2):
         return _write(writer, _anywhere(writer), [clause])
-    asked_too = Clause((Piece(writer.request().text),))
+    asked_too = _asked_too(writer.request())
     order = [clause, asked_too] if writer.likely(0.6) else [asked_too, clause]
     return _write(writer, _anywhere(writer), _joined(writer, order))
 
 
 def only_sounds_urgent(writer: Writer) -> Example:
     """Words of a red flag in a message that is none."""
-    command = writer.chance.choice(list(frames()["lookalikes"]))
-    clause = writer.clause("lookalikes", command, command)
-    if command == "ask_practice":
-        clause = Clause((Piece(clause.text, "question"),), command)
-    return _write(
-        writer, _closed(writer) if command != "set" else _open(writer, asked="visit_type"), [clause]
-    )
+    command = writer.chance.choice(list(writer.sections("lookalikes")) or [""])
+    clause = _whole(writer, "lookalikes", command)
+    state = _open(writer, asked="visit_type") if command == "set" else _closed(writer)
+    return _write(writer, state, [clause])
 
 
 SITUATIONS: dict[Callable[[Writer], Example], float] = {
@@ -278,7 +369,9 @@ SITUATIONS: dict[Callable[[Writer], Example], float] = {
     answers: 20,
     answers_and_asks: 3,
     corrects: 4,
-    corrects_afterwards: 3,
+    corrects_afterwards: 4,
+    answers_what_we_sent: 3,
+    tells_a_story: 4,
     replies: 13,
     agrees_and_asks: 2,
     declines_and_asks: 2,
@@ -286,6 +379,7 @@ SITUATIONS: dict[Callable[[Writer], Example], float] = {
     small_talk: 4,
     wants_a_person: 4,
     is_unclear: 4,
+    gives_no_birth_date: 0.5,
     is_urgent: 8,
     only_sounds_urgent: 4,
 }
