@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
+from chatbot.models import Assistant
 from eyecare.errors import Invalid
 from patients.models import Account, Patient
 
@@ -18,7 +19,7 @@ class ToolContext:
     `channel` is "web" or "sms"; `actor` the signed-in account, None by text message;
     `idempotency_key` is the same each time one confirmed action is tried; `message` is the turn's
     text as `prompt.normalise` leaves it; `audience` says whose documents may be quoted; `said` names
-    the arguments that the patient gave in words or picked.
+    the arguments that the patient gave in words or picked; `assistant` is who answers.
     """
 
     channel: str
@@ -28,6 +29,7 @@ class ToolContext:
     now: datetime
     audience: str
     said: frozenset[str] = frozenset()
+    assistant: Assistant | None = None
 
 
 @dataclass(frozen=True)

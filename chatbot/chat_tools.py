@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from chatbot import knowledge
+from chatbot import assistants, knowledge
 from chatbot.phrasing import phrased
 from chatbot.tools import Reply, Source, ToolContext, Words, tool
 from patients.models import Patient
@@ -24,12 +24,15 @@ def ask_practice(
     patient: Patient | None, question: Annotated[str, QuestionWords], *, context: ToolContext
 ) -> Reply:
     """Answer a question from the practice's documents."""
-    found = knowledge.answer(question, audience=context.audience)
+    assistant = context.assistant
+    within = assistants.documents(assistant) if assistant else None
+    found = knowledge.answer(question, audience=context.audience, within=within)
     if found is None:
         return Reply.say(
             "I do not know that, and I will not guess. Would you like a colleague to answer you?",
             start="handoff",
         )
     return Reply.say(
-        phrased(question, found.text), sources=[Source(found.source.title, found.source.link, found.text)]
+        phrased(question, found.text, assistant),
+        sources=[Source(found.source.title, found.source.link, found.text)],
     )

@@ -11,7 +11,8 @@ from chatbot.tools import Card, Effect, Reply, Source
 class Draft:
     """What one turn says and what it did; stored as one ChatMessage.
 
-    `handoff` is the reason why a person is needed, empty when none is.
+    `context` is what was open when the message came; `handoff` is the reason why a person is needed,
+    empty when none is.
     """
 
     parts: list[str] = field(default_factory=list)
@@ -20,6 +21,7 @@ class Draft:
     sources: list[Source] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
+    context: dict[str, str] = field(default_factory=dict)
     engine: str = ""
     urgent: bool = False
     handoff: str = ""

@@ -1,16 +1,16 @@
 """What a message says in the light of what was asked and offered last: plainly first, else by an engine."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from chatbot import engines, plain, rules, stack
 from chatbot.arguments import Choice
 from chatbot.commands import GENERAL_COMMANDS, Command
-from chatbot.models import ChatMessage, Conversation
+from chatbot.models import Assistant, ChatMessage, Conversation
 from chatbot.prompt import Turn as Prompt
 from chatbot.stack import Stack
-from chatbot.tools import registry
+from chatbot.tools import Registry, registry
 from chatbot.work import YES_OR_NO
 
 _SPEAKS_AGAINST_YES = frozenset({"set", "no", "stop", "more", "urgent", "handoff"})
@@ -25,6 +25,8 @@ class Hearing:
     message: str
     last_reply: ChatMessage | None
     engine: str = ""
+    assistant: Assistant | None = None
+    tools: Registry = field(default_factory=lambda: registry)
 
     def __post_init__(self) -> None:
         self.suggested, self.menu, self.asked = self.stack.suggested, self.stack.menu, self.stack.asked
@@ -34,12 +36,25 @@ class Hearing:
         if command := self._plain():
             self.engine = ""
             return [command]
-        if named := rules.in_so_many_words(self._prompt, registry.outlines(), registry.unmistakable()):
+        outlines = self.tools.outlines()
+        if named := rules.in_so_many_words(self._prompt, outlines, self.tools.unmistakable()):
             self.engine = ""
             return named
-        understood = engines.understand(self._prompt, registry.outlines(), engine=self.engine)
+        understood = engines.understand(
+            self._prompt,
+            outlines,
+            engine=self.engine,
+            assistant=self.assistant,
+            conversation=str(self.conversation.pk),
+        )
         self.engine = understood.engine
         return list(self._without_hasty_yes(understood.commands))
+
+    @property
+    def context(self) -> dict[str, str]:
+        """Return what an engine is told of the conversation beside the message: a correction needs it."""
+        told = self._prompt
+        return {"task": told.task, "asked": told.asked, "last": told.last}
 
     @property
     def asked_at(self) -> datetime | None:
@@ -110,7 +125,7 @@ class Hearing:
 
     def _named(self) -> Command | None:
         """Return the task whose label is the whole message: a button of the page was pressed."""
-        labels = {tool.label.casefold(): Command(tool.name) for tool in registry.tools().values()}
+        labels = {tool.label.casefold(): Command(tool.name) for tool in self.tools.tools().values()}
         return labels.get(self.message.casefold())
 
     @property

@@ -6,7 +6,7 @@ Losing Chroma loses nothing: search goes on by words, and the sweep fills it aga
 
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,7 +19,8 @@ from chatbot import backends, knowledge_tasks, passages
 from chatbot.backends.base import ModelRefused, ModelUnavailable
 from chatbot.lexical import WordIndex, words
 from chatbot.models import Document, Passage
-from chatbot.vectors import Collection, VectorsUnavailable
+from chatbot.vectors import Collection as Vectors
+from chatbot.vectors import VectorsUnavailable
 from eyecare import clock
 
 logger = logging.getLogger(__name__)
@@ -147,8 +148,8 @@ def _store_vectors(document: Document, written: Sequence[Passage], before: set[s
     vectors = _embed([text for passage in written for text in _sentences_in_context(passage)])
     for audience in Document.Audience.values:
         belonging = ids if audience == document.audience else []
-        Collection(audience).upsert(belonging, vectors)
-        Collection(audience).delete(sorted({*before, *ids} - set(belonging)))
+        Vectors(audience).upsert(belonging, vectors)
+        Vectors(audience).delete(sorted({*before, *ids} - set(belonging)))
 
 
 def _vector_ids(passage: Passage) -> list[str]:
@@ -202,7 +203,7 @@ def reconcile() -> int:
     """
     differing = 0
     for audience in Document.Audience.values:
-        collection = Collection(audience)
+        collection = Vectors(audience)
         stored, wanted = collection.ids(), _ids_for(audience)
         collection.delete(sorted(stored - wanted))
         missing = {key.partition(":")[0] for key in wanted - stored}
@@ -216,17 +217,21 @@ def _ids_for(audience: str) -> set[str]:
     return {key for passage in owned for key in _vector_ids(passage)}
 
 
-def search(question: str, *, audience: str, limit: int = 5) -> list[Hit]:
+def search(
+    question: str, *, audience: str, within: Collection[uuid.UUID] | None = None, limit: int = 5
+) -> list[Hit]:
     """Return the passages nearest to the question that this audience may read, best first.
 
+    `within` holds the keys of the only documents that are searched; None searches all of them.
     What is near by meaning or shares words is scored by both; without vectors, by words alone.
     Each passage is read again from the database with the audience's rights. Raises ValueError for
     an empty or unknown audience: there is no search over everything.
     """
     question = passages.clean(question)[:QUESTION_LIMIT].strip()
-    readable = _readable_passages(audience)
+    readable = _readable_passages(audience, within)
     word_index = _word_index(tuple(readable.order_by("pk").values_list("pk", flat=True)))
-    near = _nearest_sentences(question, audience) if question else {}
+    among = None if within is None else [key for passage in readable for key in _vector_ids(passage)]
+    near = _nearest_sentences(question, audience, among) if question else {}
     shared = dict(word_index.search(question, PASSAGE_DEPTH))
     found = readable.select_related("document").in_bulk({*near, *shared} & word_index.counts.keys())
     hits = [
@@ -242,11 +247,12 @@ def search(question: str, *, audience: str, limit: int = 5) -> list[Hit]:
     return sorted(hits, key=lambda hit: (-hit.score, -hit.word_score))[:limit]
 
 
-def _readable_passages(audience: str) -> QuerySet[Passage]:
+def _readable_passages(audience: str, within: Collection[uuid.UUID] | None) -> QuerySet[Passage]:
     if not audience:
         raise ValueError("A search needs an audience.")
     readable = Document.readable(audience)
-    return Passage.objects.filter(document__is_published=True, document__audience__in=readable)
+    found = Passage.objects.filter(document__is_published=True, document__audience__in=readable)
+    return found if within is None else found.filter(document__in=within)
 
 
 @lru_cache(maxsize=8)
@@ -262,14 +268,16 @@ class _Sentence:
     similarity: float
 
 
-def _nearest_sentences(question: str, audience: str) -> dict[uuid.UUID, _Sentence]:
+def _nearest_sentences(
+    question: str, audience: str, among: Sequence[str] | None
+) -> dict[uuid.UUID, _Sentence]:
     """Return the best sentence of each passage that is near; nothing where vectors cannot be had."""
     try:
         vector = backends.embedder().embed([question])[0]
         neighbours = [
             neighbour
             for readable in Document.readable(audience)
-            for neighbour in Collection(readable).nearest(vector, SENTENCE_DEPTH)
+            for neighbour in Vectors(readable).nearest(vector, SENTENCE_DEPTH, among)
         ]
     except DEGRADED as problem:
         logger.warning("searching by words alone: %s", type(problem).__name__)
@@ -281,12 +289,12 @@ def _nearest_sentences(question: str, audience: str) -> dict[uuid.UUID, _Sentenc
     return best
 
 
-def answer(question: str, *, audience: str) -> Answer | None:
+def answer(question: str, *, audience: str, within: Collection[uuid.UUID] | None = None) -> Answer | None:
     """Return the words of a document that answer the question, or None: then we do not know.
 
     Raises ValueError like `search`.
     """
-    hits = search(question, audience=audience)
+    hits = search(question, audience=audience, within=within)
     if not hits or not _is_near_enough(hits):
         return None
     best = hits[0]

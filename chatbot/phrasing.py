@@ -2,8 +2,9 @@
 
 from django.conf import settings
 
-from chatbot import backends, outbound
+from chatbot import assistants, backends, outbound
 from chatbot.backends.base import ModelRefused, ModelUnavailable
+from chatbot.models import Assistant
 from chatbot.prompt import Style, normalise
 
 ANSWER_TOKENS = 120
@@ -16,12 +17,13 @@ INSTRUCTIONS = (
 )
 
 
-def phrased(question: str, passage: str) -> str:
+def phrased(question: str, passage: str, assistant: Assistant | None = None) -> str:
     """Return a short answer out of a passage, or the passage when it cannot be trusted.
 
-    The shipped command model writes no prose: only a general model (LLM_PROMPT_STYLE=full) is asked.
+    The shipped command model writes no prose: only a general model (the style "full") is asked.
     """
-    if settings.LLM_PROMPT_STYLE != Style.FULL or settings.ASSISTANT_ENGINE != "model":
+    assistant = assistant or Assistant()
+    if assistants.style(assistant) is not Style.FULL or settings.ASSISTANT_ENGINE != "model":
         return passage
     try:
         answer = (
@@ -33,6 +35,7 @@ def phrased(question: str, passage: str) -> str:
                 ],
                 max_tokens=ANSWER_TOKENS,
                 deadline_seconds=settings.LLM_DEADLINE_SECONDS,
+                model=assistant.model_name,
             )
             .strip()
         )

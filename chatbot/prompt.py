@@ -69,12 +69,15 @@ class Unreadable(ValueError):
 
 def normalise(text: str) -> str:
     """Return the message as the model sees it; every span is a substring of this."""
+    text = tidied(text)
+    return text if len(text) <= MESSAGE_LIMIT else text[:MESSAGE_LIMIT].rsplit(" ", 1)[0]
+
+
+def tidied(text: str) -> str:
+    """Return the whole message in the characters that the model knows, on one line."""
     text = unicodedata.normalize("NFKC", text).translate(_QUOTES)
     text = "".join(character if unicodedata.category(character)[0] not in "CZ" else " " for character in text)
-    text = re.sub(r"\s+", " ", text).strip()
-    if len(text) <= MESSAGE_LIMIT:
-        return text
-    return text[:MESSAGE_LIMIT].rsplit(" ", 1)[0]
+    return re.sub(r"\s+", " ", text).strip()
 
 
 def render(

@@ -1,19 +1,16 @@
-"""Understands a message by the nearest of a few hand-written examples, for comparison with the model."""
+"""Understands a message by the nearest examples of the bank, for comparison with the model."""
 
-import json
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import cache
-from operator import mul
-from pathlib import Path
 
-from chatbot import rules
-from chatbot.backends.base import Embedder
+from chatbot import backends, bank, nearest, rules
+from chatbot.backends.base import ModelUnavailable
+from chatbot.bank import Bank
 from chatbot.commands import Command, ToolOutline
-from chatbot.prompt import Turn
+from chatbot.models import Assistant
+from chatbot.prompt import Turn, normalise
 
-EXAMPLES = Path(__file__).with_name("examples.jsonl")
 NEIGHBOURS = 5
 FLOOR = 0.5
 """The cosine below which an example says nothing."""
@@ -23,58 +20,36 @@ NOTHING = frozenset({"unclear", "set"})
 
 
 @dataclass(frozen=True)
-class Example:
-    """A message with the command that it asks for."""
-
-    text: str
-    command: str
-
-
-@dataclass(frozen=True)
 class Neighbourhood:
-    """The examples with their vectors, in the space of one embedder."""
+    """The bank, and the vectors of one message and of its clauses."""
 
-    embedder: Embedder
-    examples: tuple[tuple[Example, list[float]], ...]
+    bank: Bank
+    assistant: Assistant
+    vectors: dict[str, list[float]]
 
     def intent(self, text: str, among: Collection[str]) -> str:
         """Return the command that the nearest examples vote for; empty when none is near."""
-        vector = self.embedder.embed([text])[0]
-        near = sorted(
-            ((_cosine(vector, known), example.command) for example, known in self.examples), reverse=True
-        )
+        likeness = self.bank.likeness(self.vectors[text], assistant=self.assistant, among=among)
         votes: defaultdict[str, float] = defaultdict(float)
-        for likeness, command in near[:NEIGHBOURS]:
-            if likeness >= FLOOR and command in among:
-                votes[command] += likeness
+        for place in nearest.likeliest(likeness, NEIGHBOURS, FLOOR):
+            votes[str(self.bank.firsts[place])] += float(likeness[place])
         winner = max(votes, key=votes.__getitem__, default="")
         return "" if winner in NOTHING else winner
 
 
-def _cosine(one: list[float], other: list[float]) -> float:
-    """Return the likeness of two vectors of length one."""
-    return sum(map(mul, one, other))
-
-
-def understand(turn: Turn, tools: Sequence[ToolOutline], *, embedder: Embedder) -> list[Command]:
+def understand(turn: Turn, tools: Sequence[ToolOutline], *, assistant: Assistant) -> list[Command]:
     """Return commands: what is asked for by the nearest examples, its details by the same rules as keywords.
 
-    Raises ModelUnavailable when the embedder cannot be reached.
+    Raises ModelUnavailable when the embedder cannot be reached, or the bank is empty.
     """
-    near = neighbourhood(embedder)  # type: ignore[arg-type]  # every object of ours is hashable
+    known = bank.current()
+    if not known.samples:
+        raise ModelUnavailable("The example bank is empty.")
+    near = Neighbourhood(known, assistant, _vectors(normalise(turn.message)))
     return rules.understand(turn, tools, classify=near.intent)
 
 
-@cache
-def neighbourhood(embedder: Embedder) -> Neighbourhood:
-    """Return the examples in an embedder's space; they are embedded once."""
-    bank = examples()
-    vectors = embedder.embed([example.text for example in bank])
-    return Neighbourhood(embedder, tuple(zip(bank, vectors, strict=True)))
-
-
-@cache
-def examples() -> tuple[Example, ...]:
-    """Return the hand-written examples."""
-    lines = EXAMPLES.read_text(encoding="utf-8").splitlines()
-    return tuple(Example(**json.loads(line)) for line in lines if line.strip())
+def _vectors(message: str) -> dict[str, list[float]]:
+    """Return the vectors of a message and of its clauses, by one request."""
+    texts = list(dict.fromkeys([message, *(message[start:end] for start, end in rules.pieces(message))]))
+    return dict(zip(texts, backends.embedder().embed(texts), strict=True))

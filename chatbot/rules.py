@@ -65,7 +65,7 @@ def in_so_many_words(
     reading = Reading.of(turn, tools)
     found: dict[str, str] = {}
     rest = []
-    for start, end in _pieces(reading.message):
+    for start, end in pieces(reading.message):
         piece = reading.message[start:end]
         named = next((name for name, words in unmistakable.items() if words.search(keys(piece))), "")
         if named:
@@ -197,7 +197,7 @@ class Reading:
     def _requests(self) -> list[_Request]:
         """Return what is asked for; words that ask for nothing belong to the request before them."""
         found: list[tuple[str, int, int]] = []
-        for start, end in _pieces(self.message):
+        for start, end in pieces(self.message):
             name = self.classify(self.message[start:end], self.allowed)
             if name and (not found or name != found[-1][0]):
                 found.append((name, start if found else 0, end))
@@ -276,7 +276,8 @@ def _which(text: str) -> dict[str, str]:
     return {"appointment": slot} if slot else {}
 
 
-def _pieces(message: str) -> list[tuple[int, int]]:
+def pieces(message: str) -> list[tuple[int, int]]:
+    """Return where each clause of a message starts and ends."""
     plain = bare(message)
     joints = list(_JOINT.finditer(plain if len(plain) == len(message) else message))
     starts = [0, *(joint.end() for joint in joints)]

@@ -35,6 +35,10 @@ def given_up(phone: str) -> str:
     return f"Sorry, I am not getting this right. I have asked a colleague to answer you. Our phone: {phone}."
 
 
+def not_done_here(phone: str) -> str:
+    return f"I cannot do that here. Please call us at {phone}, or ask me for a person."
+
+
 def may_be_urgent(phone: str) -> str:
     return (
         f"If something is wrong with your eyes today, please do not wait: call us now at {phone}. "

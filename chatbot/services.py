@@ -12,12 +12,12 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from chatbot import delivery, handoff, sayings
+from chatbot import assistants, delivery, handoff, sayings
 from chatbot.drafts import Draft
 from chatbot.identity import phone_words
-from chatbot.models import ChatMessage, Conversation, RedFlag
+from chatbot.models import Assistant, ChatMessage, Conversation, RedFlag
 from chatbot.stack import Stack
-from chatbot.tools import Effect, registry
+from chatbot.tools import Effect
 from chatbot.triage import Sign, Triage, default_flags
 from chatbot.turns import Turn
 from chatbot.work import let_go_of_all
@@ -61,9 +61,15 @@ class TooLong(Invalid):
 
 
 def begin(
-    *, channel: str, patient: Patient | None = None, account: Account | None = None, phone: str = ""
+    *,
+    channel: str,
+    patient: Patient | None = None,
+    account: Account | None = None,
+    phone: str = "",
+    assistant: Assistant | None = None,
 ) -> Conversation:
     return Conversation.objects.create(
+        assistant=assistant if assistant and assistant.pk and not assistant.is_default else None,
         channel=channel,
         patient=patient,
         account=account,
@@ -74,10 +80,18 @@ def begin(
 
 
 def web_conversation(
-    *, account: Account | None, patient: Patient | None, key: str | None
+    *,
+    account: Account | None,
+    patient: Patient | None,
+    key: str | None,
+    assistant: Assistant | None = None,
 ) -> Conversation | None:
-    """Return the open portal conversation of this account about this patient, or a visitor's by its key."""
+    """Return the open portal conversation of this account about this patient, or a visitor's by its key.
+
+    Each assistant has conversations of its own; without one the usual assistant's is meant.
+    """
     mine = Conversation.objects.filter(channel=Conversation.Channel.WEB, account=account, patient=patient)
+    mine = mine.with_assistant(assistant or assistants.default())
     if account is None:
         known = _as_key(key)
         mine = mine.filter(pk=known) if known else mine.none()
@@ -164,16 +178,19 @@ def receive(conversation: Conversation, text: str, provider_id: str = "") -> Cha
         return ChatMessage.objects.get(channel=conversation.channel, provider_id=provider_id)
 
 
-def answer(conversation: Conversation, *, engine: str = "") -> ChatMessage | None:
+def answer(
+    conversation: Conversation, *, engine: str = "", assistant: Assistant | None = None
+) -> ChatMessage | None:
     """Answer every message that waits, joined into one; return the last reply.
 
+    `assistant` stands in for the conversation's own: one with another model, before it is promoted.
     One worker at a time: whoever comes while another is at it leaves, and the other looks again
     after it let go.
     """
     reply = None
     while _waiting(conversation).exists() and _claim(conversation):
         try:
-            reply = _answer(conversation, engine)
+            reply = _answer(conversation, engine, assistant)
         finally:
             Conversation.objects.filter(pk=conversation.pk).update(busy_until=None)
     return reply
@@ -216,13 +233,14 @@ def _claim(conversation: Conversation) -> bool:
     return bool(row.update(busy_until=now + timedelta(seconds=TURN_SECONDS)))
 
 
-def _answer(conversation: Conversation, engine: str) -> ChatMessage | None:
+def _answer(conversation: Conversation, engine: str, assistant: Assistant | None) -> ChatMessage | None:
     started = time.monotonic()
     conversation.refresh_from_db()
     messages = list(_waiting(conversation))
     who = str(conversation.account_id or "")
     with timezone.override(practice.zone()), audit.acting(account=who, channel=conversation.channel):
-        turn = _turn(conversation, messages, engine)
+        assistant = assistant or conversation.assistant or assistants.default()
+        turn = _turn(conversation, messages, engine, assistant)
         draft = _taken(turn)
         reply = _store(turn, draft, messages)
         if reply:
@@ -231,18 +249,21 @@ def _answer(conversation: Conversation, engine: str) -> ChatMessage | None:
         return reply
 
 
-def _turn(conversation: Conversation, messages: Sequence[ChatMessage], engine: str) -> Turn:
+def _turn(
+    conversation: Conversation, messages: Sequence[ChatMessage], engine: str, assistant: Assistant
+) -> Turn:
     text = "\n".join(message.text for message in messages)
     rested = clock.now() - conversation.active_at > FORGOTTEN_AFTER
     said = history(conversation).filter(author=ChatMessage.Author.ASSISTANT)
     return Turn(
         conversation=conversation,
         text=text,
-        stack=Stack() if rested else Stack.from_json(conversation.state).keep_only(registry.tools()),
+        stack=Stack() if rested else Stack.from_json(conversation.state),
         turn_id=str(messages[-1].pk),
         sign=Triage(_red_flags()).check(text),
         last_reply=said.last(),
         engine=engine,
+        assistant=assistant,
     )
 
 
@@ -303,6 +324,7 @@ def _columns(conversation: Conversation, draft: Draft) -> dict[str, Any]:
         "commands": [{"name": said.name, "arguments": dict(said.arguments)} for said in draft.commands],
         "effects": [asdict(effect) for effect in draft.effects],
         "sources": [asdict(source) for source in draft.sources],
+        "context": draft.context,
         "engine": draft.engine,
         "urgent": draft.urgent,
         "handoff": bool(draft.handoff),

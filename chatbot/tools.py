@@ -5,7 +5,7 @@ import re
 import string
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, Self, TypeAlias, TypeVar
@@ -257,6 +257,11 @@ class Registry:
 
     def remove(self, name: str) -> None:
         self._tools.pop(name, None)
+
+    def limited_to(self, names: Collection[str]) -> "Registry":
+        """Return a registry of these tools alone; the quick replies are the same."""
+        tools = {name: tool for name, tool in self._tools.items() if name in names}
+        return Registry(tools, self._quick_replies)
 
     def tools(self) -> dict[str, Tool]:
         return dict(self._tools)

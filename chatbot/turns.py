@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from chatbot import identity, plain, reminders, sayings, stack
+from chatbot import assistants, identity, plain, reminders, sayings, stack
 from chatbot.arguments import Choice
 from chatbot.commands import Command
 from chatbot.drafts import Draft
 from chatbot.hearing import Hearing
-from chatbot.models import ChatMessage, Conversation
+from chatbot.models import Assistant, ChatMessage, Conversation
 from chatbot.prompt import normalise
 from chatbot.stack import Stack, Task
 from chatbot.tools import Tool, registry
@@ -33,12 +33,32 @@ class Turn:
     sign: Sign | None = None
     last_reply: ChatMessage | None = None
     engine: str = ""
+    assistant: Assistant = field(default_factory=assistants.default)
     draft: Draft = field(default_factory=Draft)
 
     def __post_init__(self) -> None:
         self.message = normalise(self.text)
-        self.work = Work(self.conversation, self.stack, self.draft, self.message, self.turn_id)
-        self.heard = Hearing(self.conversation, self.stack, self.message, self.last_reply, self.engine)
+        self.tools = assistants.toolbox(self.assistant)
+        self.stack.keep_only(self.tools.tools())
+        self.work = Work(
+            self.conversation,
+            self.stack,
+            self.draft,
+            self.message,
+            self.turn_id,
+            self.assistant,
+            self.tools,
+        )
+        self.heard = Hearing(
+            self.conversation,
+            self.stack,
+            self.message,
+            self.last_reply,
+            self.engine,
+            self.assistant,
+            self.tools,
+        )
+        self.draft.context = self.heard.context
         self.is_missed = self.is_asking_again = False
 
     def take(self) -> Draft | None:
@@ -178,7 +198,7 @@ class Turn:
         last = registry.get(self.stack.last)
         if last is None or self.stack.top or not all(last.argument(name) for name in command.arguments):
             return None
-        able = (tool for tool in registry.tools().values() if any(map(tool.argument, self.stack.touched)))
+        able = (tool for tool in self.tools.tools().values() if any(map(tool.argument, self.stack.touched)))
         return next((tool for tool in able if all(map(tool.argument, command.arguments))), None)
 
     def _fill(self, task: Task, words: dict[str, str], choice: Choice | None) -> None:
@@ -281,7 +301,7 @@ class Turn:
         if self.conversation.status == Conversation.Status.WAITING:
             self._welcome(f"{sayings.PERSON_KNOWS} {sayings.MEANWHILE}")
         else:
-            self._welcome(sayings.greeting(patient.first_name if patient else ""))
+            self._welcome(self.assistant.greeting or sayings.greeting(patient.first_name if patient else ""))
 
     def _thanks(self, command: Command) -> None:
         self.draft.say(sayings.THANKS)
@@ -298,7 +318,7 @@ class Turn:
 
     def _can_do(self) -> list[Choice]:
         is_text = self.conversation.channel == Conversation.Channel.SMS  # whose phone it is, is asked later
-        tools = registry.tools().values() if is_text else registry.open_to(self.conversation.patient)
+        tools = self.tools.tools().values() if is_text else self.tools.open_to(self.conversation.patient)
         listed = sorted(filter(lambda tool: tool.is_in_menu, tools), key=lambda tool: not tool.asks_first)
         return [Choice(tool.label, tool.name) for tool in listed]
 

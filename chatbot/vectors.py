@@ -49,11 +49,18 @@ class Collection:
         if ids:
             self._ask(lambda stored: stored.delete(ids=list(ids)))
 
-    def nearest(self, vector: Sequence[float], limit: int) -> list[Neighbour]:
-        """Return at most `limit` neighbours, nearest first."""
+    def nearest(
+        self, vector: Sequence[float], limit: int, among: Sequence[str] | None = None
+    ) -> list[Neighbour]:
+        """Return at most `limit` neighbours, nearest first; of these ids only, where `among` is given."""
+        if among is not None and not among:
+            return []
         found = self._ask(
             lambda stored: stored.query(
-                query_embeddings=[list(vector)], n_results=limit, include=["distances"]
+                query_embeddings=[list(vector)],
+                n_results=limit,
+                include=["distances"],
+                ids=None if among is None else list(among),
             )
         )
         pairs = zip(found["ids"][0], found["distances"][0], strict=True)

@@ -8,9 +8,9 @@ from chatbot import identity, sayings
 from chatbot.arguments import Choice, ToolContext
 from chatbot.drafts import Draft
 from chatbot.filling import Asking, Filling
-from chatbot.models import Conversation
+from chatbot.models import Assistant, Conversation
 from chatbot.stack import Stack, Task
-from chatbot.tools import Card, Kept, Reply, Tool, registry
+from chatbot.tools import Card, Kept, Registry, Reply, Tool, registry
 from eyecare import clock
 from eyecare.errors import Refusal
 
@@ -35,6 +35,8 @@ class Work:
     draft: Draft
     message: str
     turn_id: str
+    assistant: Assistant | None = None
+    tools: Registry = field(default_factory=lambda: registry)
     asked: list[Task] = field(default_factory=list)
     opened: int = 0
     kept: dict[str, str] = field(default_factory=dict)
@@ -45,7 +47,9 @@ class Work:
     def open(self, task: Task) -> None:
         """Put a task on top and take it as far as it goes; after a red flag nothing routine is begun."""
         self.opened += 1
-        if self.conversation.is_urgent and registry.tools()[task.tool].asks_first:
+        if self.tools.get(task.tool) is None:
+            self.draft.say(sayings.not_done_here(identity.phone_words()))
+        elif self.conversation.is_urgent and registry.tools()[task.tool].asks_first:
             self.draft.say(sayings.call_first(identity.phone_words(urgent=True)))
         elif self.opened <= OPENED_LIMIT:
             self.advance(self.stack.open(task))
@@ -154,6 +158,7 @@ class Work:
             message=self.message,
             now=clock.now(),
             audience=identity.audience(self.conversation.patient),
+            assistant=self.assistant,
             said=frozenset(name for name, words in task.words.items() if words) if task else frozenset(),
         )
 

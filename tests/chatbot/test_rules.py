@@ -1,14 +1,12 @@
 """Keywords and nearest examples give the same closed list of commands as a model."""
 
 import re
-from collections.abc import Sequence
 
 import pytest
 
-from chatbot import prompt, retrieval, rules
-from chatbot.commands import GENERAL_COMMANDS, ArgumentOutline, Command, ToolOutline
+from chatbot import prompt, rules
+from chatbot.commands import GENERAL_COMMANDS, ArgumentOutline, ToolOutline
 from chatbot.prompt import Turn
-from chatbot.retrieval import Example, Neighbourhood
 
 
 def outline(name: str, *arguments: str) -> ToolOutline:
@@ -118,39 +116,6 @@ def test_a_task_that_is_not_registered_is_never_answered_with() -> None:
 def test_more_requests_than_a_message_can_hold_are_cut() -> None:
     asked = "cancel my exam and what do i owe and are my glasses ready and when is my appointment"
     assert len(understood(asked)) == prompt.COMMAND_LIMIT
-
-
-class Letters:
-    """Vectors that are alike when the same words stand in two texts."""
-
-    WORDS = ("owe", "cancel", "glasses", "joke")
-
-    def embed(self, texts: Sequence[str], *, deadline_seconds: float | None = None) -> list[list[float]]:
-        return [[float(word in text) for word in self.WORDS] for text in texts]
-
-
-def test_the_nearest_examples_decide() -> None:
-    assert retrieval.understand(Turn("so what do I owe"), TOOLS, embedder=Letters()) == [Command("balance")]
-
-
-def test_a_message_near_no_example_asks_for_nothing() -> None:
-    examples = ((Example("what do i owe", "balance"), [1.0, 0.0]),)
-
-    class Far(Letters):
-        WORDS = ("never", "ever")
-
-    assert Neighbourhood(Far(), examples).intent("green apples", ["balance"]) == ""
-
-
-def test_what_only_sounds_like_a_request_is_outvoted() -> None:
-    assert Neighbourhood(Letters(), ((Example("tell me a joke", "unclear"), [0, 0, 0, 1.0]),)).intent(
-        "a joke", ["balance", "unclear"]
-    ) == ""  # fmt: skip
-
-
-def test_every_example_names_a_command() -> None:
-    known = {tool.name for tool in TOOLS} | set(GENERAL_COMMANDS)
-    assert {example.command for example in retrieval.examples()} <= known
 
 
 UNMISTAKABLE = {"join_list": re.compile(r"\bthe list\b")}

@@ -1,13 +1,14 @@
-"""Conversations, what the assistant knows, what it watches for, and who takes over."""
+"""Conversations: what was said, what came of it, and who takes over."""
 
 import uuid
 from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from chatbot.models.assistant import Assistant
 from eyecare import clock
 from patients.models import Patient
 
@@ -15,6 +16,11 @@ from patients.models import Patient
 class ConversationQuerySet(models.QuerySet["Conversation"]):
     def for_patient(self, patient: Patient) -> Self:
         return self.filter(patient=patient)
+
+    def with_assistant(self, assistant: Assistant) -> Self:
+        """Return those with this assistant; a conversation that names none is with the default one."""
+        theirs = Q(assistant=assistant.pk) if assistant.pk else Q()
+        return self.filter(theirs | Q(assistant=None) if assistant.is_default else theirs)
 
     def waiting_for_staff(self) -> Self:
         return self.filter(status=Conversation.Status.WAITING)
@@ -45,6 +51,14 @@ class Conversation(models.Model):
         blank=True,
         on_delete=models.SET_NULL,
         related_name="conversations",
+    )
+    assistant = models.ForeignKey(
+        "chatbot.Assistant",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="conversations",
+        help_text="Who answers; empty for the practice's usual assistant.",
     )
     phone = models.CharField(max_length=20, blank=True, help_text="The other end of a text conversation.")
     state = models.JSONField(default=dict, blank=True, help_text="The stack of open tasks.")
@@ -109,6 +123,9 @@ class ChatMessage(models.Model):
     commands = models.JSONField(default=list, blank=True)
     effects = models.JSONField(default=list, blank=True)
     sources = models.JSONField(default=list, blank=True)
+    context = models.JSONField(
+        default=dict, blank=True, help_text="What was open when the message came: task, asked, last."
+    )
     engine = models.CharField(max_length=12, blank=True, help_text="Who understood it: model, rules …")
     urgent = models.BooleanField(default=False)
     handoff = models.BooleanField(default=False)
@@ -155,94 +172,3 @@ class Handoff(models.Model):
 
     def __str__(self) -> str:
         return self.reason
-
-
-class RedFlag(models.Model):
-    """A sign that must not wait for a routine visit; a clinician of the practice signs the list."""
-
-    class Level(models.TextChoices):
-        EMERGENCY = "emergency", _("emergency: now")
-        URGENT = "urgent", _("urgent: today")
-
-    name = models.CharField(max_length=80, unique=True)
-    level = models.CharField(max_length=10, choices=Level)
-    patterns = models.JSONField(
-        help_text="Any of these: each a list of word groups that must stand near each other."
-    )
-    exclusions = models.JSONField(default=list, blank=True, help_text="Look-alikes that are no red flag.")
-    advice = models.TextField(help_text="What the patient is told, word for word.")
-    source = models.CharField(max_length=200, blank=True)
-    is_active = models.BooleanField(default=True)
-    approved_by = models.CharField(max_length=80, blank=True, help_text="The clinician who signed it.")
-    approved_on = models.DateField(null=True, blank=True)
-
-    class Meta:
-        ordering = ["level", "name"]
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class DocumentQuerySet(models.QuerySet["Document"]):
-    def published(self) -> Self:
-        return self.filter(is_published=True)
-
-    def readable_by(self, audience: str) -> Self:
-        """Return what this audience may read; an unknown audience raises ValueError."""
-        return self.published().filter(audience__in=Document.readable(audience))
-
-    def stale(self) -> Self:
-        """Return those whose vectors do not match their text yet."""
-        return self.filter(Q(indexed_at=None) | Q(indexed_at__lt=F("changed_at")))
-
-
-class Document(models.Model):
-    """A text of the practice that the assistant may quote."""
-
-    class Audience(models.TextChoices):
-        EVERYONE = "everyone", _("everyone")
-        PATIENTS = "patients", _("signed-in patients")
-        STAFF = "staff", _("staff only")
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    title = models.CharField(max_length=120, unique=True)
-    slug = models.SlugField(max_length=120, unique=True)
-    body = models.TextField(help_text="Plain text or Markdown; headings split it.")
-    audience = models.CharField(max_length=10, choices=Audience, default=Audience.EVERYONE)
-    is_published = models.BooleanField(default=True)
-    reviewed_on = models.DateField(null=True, blank=True)
-    changed_at = models.DateTimeField(default=clock.now)
-    indexed_at = models.DateTimeField(null=True, blank=True, editable=False)
-
-    objects = DocumentQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["title"]
-
-    def __str__(self) -> str:
-        return self.title
-
-    @staticmethod
-    def readable(audience: str) -> list[str]:
-        """Return the audiences whose documents this one may read, itself included."""
-        order = [choice.value for choice in Document.Audience]
-        return order[: order.index(audience) + 1]
-
-
-class Passage(models.Model):
-    """A piece of a document, of the size that answers a question; its vector stands in Chroma."""
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="passages")
-    position = models.PositiveSmallIntegerField()
-    heading = models.CharField(max_length=160, blank=True)
-    text = models.TextField()
-
-    class Meta:
-        ordering = ["document", "position"]
-        constraints = [
-            models.UniqueConstraint(fields=["document", "position"], name="one_passage_for_each_position")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.document} §{self.position}"

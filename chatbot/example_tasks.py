@@ -1,0 +1,19 @@
+"""Nudges that give the examples of the bank their vectors; each may run any number of times."""
+
+import logging
+
+from celery import shared_task
+
+from chatbot import bank
+from chatbot.backends.base import ModelRefused, ModelUnavailable
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task(name="chatbot.tasks.sweep_examples")
+def sweep_examples() -> None:
+    """Embed the examples that are new or have changed."""
+    try:
+        bank.sweep()
+    except (ModelUnavailable, ModelRefused) as problem:
+        logger.warning("examples wait for the next sweep: %s", type(problem).__name__)
