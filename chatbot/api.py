@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from chatbot import services
+from chatbot import assistants, services
 from chatbot.models import ChatMessage, Conversation
 from patients.models import Account
 
@@ -20,6 +20,11 @@ class SayingSerializer(serializers.Serializer[Any]):
     text = serializers.CharField(max_length=services.TEXT_LIMIT)
     conversation = serializers.UUIDField(
         required=False, help_text="One of your own; left out, the open one goes on or a new one begins."
+    )
+    assistant = serializers.SlugField(
+        required=False,
+        max_length=40,
+        help_text="Who answers, by its address; left out, the usual one. A conversation keeps its own.",
     )
 
 
@@ -89,7 +94,8 @@ class ChatView(APIView):
     def post(self, request: Request) -> Response:
         saying = SayingSerializer(data=request.data)
         saying.is_valid(raise_exception=True)
-        conversation = _conversation(request, saying.validated_data.get("conversation"))
+        named = saying.validated_data.get("conversation"), saying.validated_data.get("assistant", "")
+        conversation = _conversation(request, *named)
         services.admit(conversation)
         reply = services.say(conversation, saying.validated_data["text"])
         conversation.refresh_from_db(fields=["status"])
@@ -111,13 +117,14 @@ def _account(request: Request) -> Account:
     return cast(Account, request.user)
 
 
-def _conversation(request: Request, conversation_id: uuid.UUID | None) -> Conversation:
+def _conversation(request: Request, conversation_id: uuid.UUID | None, slug: str) -> Conversation:
     account = _account(request)
     if conversation_id is not None:
         return services.get_for(account, conversation_id)
     patient = request.patient or None  # type: ignore[attr-defined]
-    known = services.web_conversation(account=account, patient=patient, key=None)
-    return known or services.begin(channel="web", patient=patient, account=account)
+    answering = assistants.get(slug)
+    known = services.web_conversation(account=account, patient=patient, key=None, assistant=answering)
+    return known or services.begin(channel="web", patient=patient, account=account, assistant=answering)
 
 
 api_urlpatterns = [

@@ -10,8 +10,8 @@ from typing import Any
 from django.utils.dateparse import parse_datetime
 from phonenumber_field.phonenumber import to_python
 
-from chatbot import delivery, services
-from chatbot.models import ChatMessage, Conversation
+from chatbot import assistants, delivery, services
+from chatbot.models import Assistant, ChatMessage, Conversation
 from eyecare import cast, clock
 from eyecare.errors import Refusal
 from patients import services as patients
@@ -40,6 +40,9 @@ class Rehearsal:
     """Conversations by the names that the lines give them; each begins with its first line."""
 
     engine: str = ""
+    assistant: Assistant | None = None
+    """Who answers whatever the lines say: one with another model, before it is promoted."""
+
     conversations: dict[str, Conversation] = field(default_factory=dict)
     moments: dict[str, datetime] = field(default_factory=dict)
     """Where a line of theirs stopped the clock; it stands there until another one moves it on."""
@@ -58,7 +61,7 @@ class Rehearsal:
 
     def _play(self, name: str, line: Mapping[str, Any], text: str) -> dict[str, Any]:
         if name not in self.conversations:
-            self.conversations[name] = begin(line)
+            self.conversations[name] = begin(line, self.assistant)
         started = time.monotonic()
         reply, sentence = self._say(self.conversations[name], text)
         milliseconds = round((time.monotonic() - started) * 1000)
@@ -69,7 +72,7 @@ class Rehearsal:
             message = services.receive(conversation, text)
         except Refusal as refusal:
             return None, refusal.sentence
-        services.answer(conversation, engine=self.engine)
+        services.answer(conversation, engine=self.engine, assistant=self.assistant)
         return services.reply_to(message), ""
 
 
@@ -84,12 +87,32 @@ def moment_of(text: object) -> datetime:
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=practice.zone())
 
 
-def begin(line: Mapping[str, Any]) -> Conversation:
-    """Begin the conversation of a line; raises Unplayable."""
+def heard_by(slug: str, model_name: str, prompt_style: str) -> Assistant | None:
+    """Return the assistant that is meant, with another model where one is named; None when nothing is.
+
+    Raises Unplayable.
+    """
+    if not (slug or model_name or prompt_style):
+        return None
+    try:
+        found = assistants.get(slug)
+        if not (model_name or prompt_style):
+            return found
+        style = prompt_style or found.prompt_style
+        return assistants.as_if(found, model_name=model_name or found.model_name, prompt_style=style)
+    except Refusal as refusal:
+        raise Unplayable(refusal.sentence) from refusal
+
+
+def begin(line: Mapping[str, Any], assistant: Assistant | None = None) -> Conversation:
+    """Begin the conversation of a line, with the assistant that it names; raises Unplayable."""
     speaker = speaker_of(line.get("as"))
+    assistant = heard_by(str(line.get("assistant") or ""), "", "") or assistant
     match line.get("channel", "web"):
         case "web":
-            return services.begin(channel="web", patient=speaker.patient, account=speaker.account)
+            return services.begin(
+                channel="web", patient=speaker.patient, account=speaker.account, assistant=assistant
+            )
         case "sms":
             phone = speaker.phone or UNKNOWN_PHONE
             services.end_text_conversation(phone)

@@ -16,9 +16,8 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from chatbot import identity, services
-from chatbot.models import ChatMessage, Conversation, Document
-from chatbot.tools import registry
+from chatbot import assistants, identity, services
+from chatbot.models import Assistant, ChatMessage, Conversation, Document
 from eyecare.errors import NotFound, Refusal
 from patients.access import PatientRequest
 from patients.models import Account
@@ -41,48 +40,54 @@ class SeeOther(HttpResponseRedirect):
 
 @never_cache
 @require_GET
-def chat(request: PatientRequest) -> HttpResponse:
-    conversation = _conversation(request)
+def chat(request: PatientRequest, assistant: str = "") -> HttpResponse:
+    answering = assistants.get(assistant)
+    conversation = _conversation(request, answering)
     lines = list(services.history(conversation).reverse()[:SHOWN]) if conversation else []
+    tools = assistants.toolbox(answering).open_to(_known(request))
     context = {
+        **_pages(answering),
         "conversation": conversation,
         "lines": lines[::-1],
-        "suggestions": [] if lines else [tool.label for tool in registry.open_to(_known(request))],
+        "suggestions": [] if lines else [tool.label for tool in tools],
         "tab": "chat",
     }
     return render(request, "chatbot/chat.html", context)
 
 
 @require_POST
-def say(request: PatientRequest) -> HttpResponse:
+def say(request: PatientRequest, assistant: str = "") -> HttpResponse:
     """Store a message. With htmx the answer streams afterwards; without, the page comes back with it."""
+    answering = assistants.get(assistant)
     try:
-        conversation = _conversation(request) or _begin(request)
+        conversation = _conversation(request, answering) or _begin(request, answering)
         _refuse_floods_of_visitors(request)
         services.admit(conversation)
         message = services.receive(conversation, request.POST.get("text", ""))
     except Refusal as refusal:
-        return _refused(request, refusal)
+        return _refused(request, refusal, answering)
     if request.htmx:
-        return render(request, "chatbot/_turn.html", {"message": message})
+        return render(request, "chatbot/_turn.html", {**_pages(answering), "message": message})
     services.answer(conversation)
-    return SeeOther(reverse("chatbot:chat"))
+    return SeeOther(_page("chat", answering))
 
 
 @require_GET
-async def stream(request: HttpRequest, message_id: int) -> StreamingHttpResponse:
+async def stream(request: HttpRequest, message_id: int, assistant: str = "") -> StreamingHttpResponse:
     """Send the reply to one message as server-sent events: typing, pieces of text, then all of it."""
     request = cast(PatientRequest, request)
-    message = await sync_to_async(_own_message)(request, message_id)
+    answering = await sync_to_async(assistants.get)(assistant)
+    message = await sync_to_async(_own_message)(request, message_id, answering)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingHttpResponse(_events(request, message), content_type="text/event-stream", headers=headers)
+    events = _events(request, message, answering)
+    return StreamingHttpResponse(events, content_type="text/event-stream", headers=headers)
 
 
 @never_cache
 @require_GET
-def news(request: PatientRequest) -> HttpResponse:
+def news(request: PatientRequest, assistant: str = "") -> HttpResponse:
     """Return what members of staff have written since a message, 204 when nothing."""
-    conversation = _conversation(request)
+    conversation = _conversation(request, assistants.get(assistant))
     after = request.GET.get("after", "0")
     if conversation is None or not after.isdecimal():
         return HttpResponse(status=204)
@@ -107,15 +112,39 @@ def _account(request: PatientRequest) -> Account | None:
     return request.user if request.user.is_authenticated else None
 
 
-def _conversation(request: PatientRequest) -> Conversation | None:
-    key = request.session.get(VISITOR_KEY)
-    return services.web_conversation(account=_account(request), patient=_known(request), key=key)
+def _page(name: str, answering: Assistant, *args: object) -> str:
+    """Return the address of a page of this assistant's chat; the usual one's stand at the root."""
+    return reverse(f"chatbot:{name}", args=[*([] if answering.is_default else [answering.slug]), *args])
 
 
-def _begin(request: PatientRequest) -> Conversation:
-    conversation = services.begin(channel="web", patient=_known(request), account=_account(request))
+def _pages(answering: Assistant) -> dict[str, Any]:
+    """Return what the chat's templates know of the assistant."""
+    return {
+        "assistant": answering,
+        "say_page": _page("say", answering),
+        "news_page": _page("news", answering),
+    }
+
+
+def _visitor_key(answering: Assistant) -> str:
+    return VISITOR_KEY if answering.is_default else f"{VISITOR_KEY}:{answering.slug}"
+
+
+def _conversation(request: PatientRequest, answering: Assistant) -> Conversation | None:
+    return services.web_conversation(
+        account=_account(request),
+        patient=_known(request),
+        key=request.session.get(_visitor_key(answering)),
+        assistant=answering,
+    )
+
+
+def _begin(request: PatientRequest, answering: Assistant) -> Conversation:
+    conversation = services.begin(
+        channel="web", patient=_known(request), account=_account(request), assistant=answering
+    )
     if conversation.account_id is None:
-        request.session[VISITOR_KEY] = str(conversation.pk)
+        request.session[_visitor_key(answering)] = str(conversation.pk)
     return conversation
 
 
@@ -128,22 +157,22 @@ def _refuse_floods_of_visitors(request: PatientRequest) -> None:
         raise services.TooManyMessages("That was a lot at once. Please wait a few minutes, or call us.")
 
 
-def _refused(request: PatientRequest, refusal: Refusal) -> HttpResponse:
+def _refused(request: PatientRequest, refusal: Refusal, answering: Assistant) -> HttpResponse:
     if request.htmx:
         return HttpResponse(refusal.sentence, status=refusal.status, content_type="text/plain; charset=utf-8")
     messages.error(request, refusal.sentence)
-    return SeeOther(reverse("chatbot:chat"))
+    return SeeOther(_page("chat", answering))
 
 
-def _own_message(request: PatientRequest, message_id: int) -> ChatMessage:
-    conversation = _conversation(request)
+def _own_message(request: PatientRequest, message_id: int, answering: Assistant) -> ChatMessage:
+    conversation = _conversation(request, answering)
     message = conversation and conversation.messages.filter(pk=message_id).first()
     if not message or message.author != ChatMessage.Author.PATIENT:
         raise NotFound("We could not find that message.")
     return message
 
 
-async def _events(request: PatientRequest, message: ChatMessage) -> AsyncIterator[str]:
+async def _events(request: PatientRequest, message: ChatMessage, answering: Assistant) -> AsyncIterator[str]:
     yield _event("typing", "")
     reply = await _reply_to(message)
     if reply is None:
@@ -152,7 +181,8 @@ async def _events(request: PatientRequest, message: ChatMessage) -> AsyncIterato
     for piece in re.findall(rf"(?:\S+\s*){{1,{WORDS_AT_ONCE}}}", reply.text):
         yield _event("piece", piece)
         await asyncio.sleep(0)
-    html = await sync_to_async(render_to_string)("chatbot/_message.html", {"message": reply}, request)
+    said = {**_pages(answering), "message": reply}
+    html = await sync_to_async(render_to_string)("chatbot/_message.html", said, request)
     yield _event("done", html)
 
 

@@ -30,6 +30,9 @@ PUBLIC = {
     "/chat/messages/": "practice questions need no log-in",
     "/chat/news/": "practice questions need no log-in",
     "/chat/documents/<slug:slug>/": "the practice's public documents",
+    "/chat/<slug:assistant>/": "practice questions need no log-in",
+    "/chat/<slug:assistant>/messages/": "practice questions need no log-in",
+    "/chat/<slug:assistant>/news/": "practice questions need no log-in",
     "/api/v1/notices/": "notices are for everyone",
     "/api/v1/notices/<pk>/": "notices are for everyone",
     "/phones/": "the simulator exists in the demo only",
@@ -59,6 +62,7 @@ BENS = {
     "/api/v1/statements/": "statement",
     "/pay/": "checkout",
     "/chat/stream/": "message",
+    "/chat/<slug:assistant>/stream/": "message",
     "/chat/": "conversation",
     "/api/v1/chat/": "conversation",
 }
@@ -66,6 +70,7 @@ BENS = {
 
 NO_ROW = {
     "slug": "exam",
+    "assistant": "assistant",
     "key": "not-a-slot",
     "token": "not-a-token",
     "number": "+12125550111",

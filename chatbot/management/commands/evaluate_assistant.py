@@ -3,7 +3,8 @@
 import itertools
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.utils import timezone
 
-from chatbot import engines, triage
+from chatbot import assistants, engines, triage
 from chatbot.commands import Command as Meaning
 from chatbot.evaluation import Case, Score, Told, Verdict, judge
-from chatbot.management.commands.converse import stopped_clock
+from chatbot.management.commands.converse import add_listener, listener, stopped_clock
 from chatbot.prompt import Turn
 from chatbot.rehearsal import Rehearsal
-from chatbot.tools import registry
 from practice import services as practice
 
 COLUMNS = (
@@ -37,13 +37,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--cases", nargs="+", required=True, type=Path, help="JSON Lines files")
-        parser.add_argument("--engine", choices=["model", "rules", "retrieval"], default="")
+        add_listener(parser)
         parser.add_argument("--now", help="stop the clock here where a conversation names no time of its own")
         parser.add_argument("--json", action="store_true", help="print the scores as JSON")
         parser.add_argument("--wrong", action="store_true", help="list the lines that are not right")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        scores = [_score(path, options["engine"], options["now"]) for path in options["cases"]]
+        rehearsed = partial(Rehearsal, options["engine"], listener(options))
+        scores = [_score(path, rehearsed, options["now"]) for path in options["cases"]]
         if len(scores) > 1:
             scores.append(Score("all", [verdict for score in scores for verdict in score.verdicts]))
         if options["json"]:
@@ -80,29 +81,28 @@ def _cell(value: float | int | None) -> str:
     return f"{value:.1%}" if isinstance(value, float) and value <= 1 else str(round(value))
 
 
-def _score(path: Path, engine: str, now: str | None) -> Score:
+def _score(path: Path, rehearsed: Callable[[], Rehearsal], now: str | None) -> Score:
     score = Score(path.name)
     for conversation in _conversations(path):
         with stopped_clock(conversation[0].get("now") or now), transaction.atomic():
-            score.verdicts += _verdicts(conversation, engine)
+            score.verdicts += _verdicts(conversation, rehearsed())
             transaction.set_rollback(True)  # the next conversation finds the practice as this one did
     return score
 
 
-def _verdicts(conversation: Sequence[Case], engine: str) -> Iterator[Verdict]:
-    rehearsal = Rehearsal(engine)
+def _verdicts(conversation: Sequence[Case], rehearsal: Rehearsal) -> Iterator[Verdict]:
     for case in conversation:
-        told = _understood(case, engine) if "context" in case else rehearsal.play(case)
+        told = _understood(case, rehearsal) if "context" in case else rehearsal.play(case)
         yield judge(case, told)
 
 
-def _understood(case: Case, engine: str) -> Told:
+def _understood(case: Case, rehearsal: Rehearsal) -> Told:
     """Return what a message means in a given context, without playing the conversation before it."""
     started = time.monotonic()
     context = case["context"]
     turn = Turn(case["text"], context.get("task", ""), context.get("asked", ""), context.get("last", ""))
     with timezone.override(practice.zone()):
-        commands = _meaning(turn, engine)
+        commands = _meaning(turn, rehearsal)
     return {
         "reply": "",
         "choices": [],
@@ -115,10 +115,12 @@ def _understood(case: Case, engine: str) -> Told:
     }
 
 
-def _meaning(turn: Turn, engine: str) -> list[Meaning]:
+def _meaning(turn: Turn, rehearsal: Rehearsal) -> list[Meaning]:
     if triage.Triage(triage.default_flags()).check(turn.message):
         return [Meaning("urgent")]
-    return engines.understand(turn, registry.outlines(), engine=engine).commands
+    assistant = rehearsal.assistant or assistants.default()
+    tools = assistants.toolbox(assistant).outlines()
+    return engines.understand(turn, tools, engine=rehearsal.engine, assistant=assistant).commands
 
 
 def _conversations(path: Path) -> Iterator[list[Case]]:
