@@ -55,15 +55,23 @@ class Adapter:
 
 
 @dataclass(frozen=True)
-class Training:
-    """How long, how fast, and how much at once."""
+class FineTune:
+    """What the admin asks before a run, with the values it offers."""
 
+    epochs: float
     learning_rate: float
+    needs: str
+    takes: str
+
+
+@dataclass(frozen=True)
+class Training:
+    """How much at once, and how often it is looked at."""
+
     warmup_steps: int
     sequence_tokens: int
     batch: int
     accumulation: int
-    epochs: float
     optimizer: str
     evaluations: int
     """How often the held-out part is looked at, spread evenly over the training."""
@@ -98,6 +106,8 @@ class LargeRecipe:
 
     name: str
     title: str
+    about: str
+    model_name: str
     """The model's name in its file: a licence can ask for a word in it, as Llama's does."""
     base: str
     """Name on the hub, or the folder of a downloaded model."""
@@ -105,6 +115,7 @@ class LargeRecipe:
     task: Task
     seed: int
     architecture: Architecture
+    fine_tune: FineTune
     adapter: Adapter
     training: Training
     data: Data
@@ -158,7 +169,7 @@ def _change(recipe: LargeRecipe, name: str, value: str) -> LargeRecipe:
         if is_dataclass(inner) and name in {field.name for field in fields(inner)}:
             changed: Any = replace(inner, **{name: _read(type(inner), name, value)})  # type: ignore[type-var]
             return replace(recipe, **{part.name: changed})
-    if name in ("base", "seed", "title"):
+    if name in ("base", "seed", "model_name"):
         return replace(recipe, **{name: _read(LargeRecipe, name, value)})
     raise BadRecipe(f"This recipe has no setting called {name!r}.")
 
