@@ -64,7 +64,7 @@ class _Row:
 
     @cached_property
     def when(self) -> str:
-        """The span with every day and time; empty when there is none, or they lie apart."""
+        """The span with every day and time; empty when there is none."""
         times = [words for name, words in self.slots.items() if name.startswith(("date", "time"))]
         return retelling.cover(prompt.normalise(self.text), times)
 
@@ -91,7 +91,10 @@ def _retold(row: _Row) -> tuple[Turn, Command] | None:
         return Turn(row.text), Command("handoff")
     if not row.slots and not _OTHER_TRADE.search(row.text) and (name := _ALONE.get(row.intents)):
         return _after(name, row.text), Command(name)
-    return _times(row) or _visit(row) or _question(row)
+    try:
+        return _times(row) or _visit(row) or _question(row)
+    except retelling.Scattered:
+        return None
 
 
 def _after(name: str, text: str) -> Turn:

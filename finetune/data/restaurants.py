@@ -32,10 +32,16 @@ _WISH = re.compile(
 
 def read(folder: Path) -> Iterator[Example]:
     for row in retelling.rows(folder / "restaurant8k" / "train.jsonl.gz"):
-        found = _with_values(row) if row["labels"] else _without(row["userInput"]["text"])
-        if found:
+        if found := _retold(row):
             turn, command = found
             yield Example(turn, (command,), "restaurant8k", licence=LICENCE)
+
+
+def _retold(row: dict[str, Any]) -> tuple[Turn, Command] | None:
+    try:
+        return _with_values(row) if row["labels"] else _without(row["userInput"]["text"])
+    except retelling.Scattered:
+        return None
 
 
 def _with_values(row: dict[str, Any]) -> tuple[Turn, Command] | None:

@@ -24,6 +24,10 @@ CONFIRMED = ("book_appointment", "reschedule_appointment", "cancel_appointment",
 """Our tasks that ask for a yes before they act."""
 
 
+class Scattered(ValueError):
+    """Values of one argument that no single span holds: the label would tell half of the message."""
+
+
 def rows(path: Path) -> Iterator[Any]:
     if not path.exists():
         print(f"{path.name} is not there; going on without it.")
@@ -61,14 +65,16 @@ def spans(message: str, found: dict[str, list[str]]) -> dict[str, str]:
 
 
 def cover(said: str, values: Iterable[str]) -> str:
-    """Return one span that holds all the values, or nothing when they lie too far apart."""
+    """Return the one span that holds all values the message has; raises Scattered when they lie apart."""
     places = sorted(
         (match.start(), match.end())
         for value in values
         if (match := re.search(re.escape(prompt.normalise(value)), said, re.I))
     )
-    if not places or any(later[0] - earlier[1] > SPAN_GAP for earlier, later in pairwise(places)):
+    if not places:
         return ""
+    if any(later[0] - earlier[1] > SPAN_GAP for earlier, later in pairwise(places)):
+        raise Scattered
     return trim(said[places[0][0] : max(end for _, end in places)])
 
 

@@ -60,14 +60,13 @@ def read(folder: Path) -> Iterator[Example]:
         if asked == "anything_else":
             dialogue = _Dialogue(dialogue.identity, last=dialogue.task or dialogue.last)
         turn = Turn(row["user"], dialogue.task, asked, "" if dialogue.task else dialogue.last)
-        commands = tuple(_commands(row, asked))
+        commands = tuple(_commands(row))
         if 1 <= len(commands) <= COMMAND_LIMIT and len(row["turn_services"]) == 1:
             yield Example(
                 _as_ours(turn, commands), commands, "sgd", conversation=row["dialogue"], licence=LICENCE
             )
-        opened = [command.name for command in commands if command.name == _intent(row)]
-        if opened:
-            dialogue = replace(dialogue, task=opened[-1], last="")
+        if opened := _intent(row):
+            dialogue = replace(dialogue, task=opened, last="")
 
 
 def _as_ours(turn: Turn, commands: tuple[Command, ...]) -> Turn:
@@ -117,9 +116,12 @@ def _asked(row: dict[str, Any]) -> str:
     return argument_name(informed[0]) if informed else "confirmation"
 
 
-def _commands(row: dict[str, Any], asked: str) -> list[Command]:
+def _commands(row: dict[str, Any]) -> list[Command]:
     acts = [act for act, _, _ in row["acts"]]
-    arguments = _arguments(row)
+    try:
+        arguments = _arguments(row)
+    except retelling.Scattered:
+        return []
     commands = []
     if intent := _intent(row):
         commands.append(Command(intent, arguments))

@@ -76,6 +76,11 @@ def test_a_value_that_the_message_does_not_hold_is_left_out(read):
     assert read(_row("The second one", [["INFORM", "city", ["Lindow"]]], before="Which city?")) == []
 
 
+def test_a_day_and_a_time_far_apart_tell_half_of_the_message_and_are_left_out(read):
+    acts = [["INFORM", "date", ["Friday"]], ["INFORM", "time", ["11:00"]], ["INFORM", "city", ["Lindow"]]]
+    assert read(_row("On Friday, in the town of Lindow. Is there one at 11:00?", acts)) == []
+
+
 def test_every_turn_names_its_dialogue_and_its_licence(read):
     [example] = read(_row("Thank you.", [["THANK_YOU", None, []]], dialogue="d7"))
     assert (example.conversation, example.licence) == ("d7", "CC BY-SA 4.0")
