@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from django.urls import URLPattern, URLResolver
 from rest_framework.routers import SimpleRouter
 
-APPS = ("practice", "appointments", "orders", "billing", "payments", "chatbot")
+APPS = ("practice", "appointments", "orders", "billing", "payments", "chatbot", "workshop")
 
 
 def _urls() -> list[URLPattern | URLResolver]:

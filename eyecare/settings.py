@@ -67,6 +67,8 @@ LLM_PARALLEL = env.int("LLM_PARALLEL", 16)
 """Answers that the model host writes at the same time."""
 LLM_CACHE_TOKENS = env.int("LLM_CACHE_TOKENS", 0)
 """Tokens that the conversations of one model hold in its cache together; 0 takes eight contexts."""
+FINE_TUNES_AT_ONCE = env.int("FINE_TUNES_AT_ONCE", 1)
+"""Trainings that one machine runs at the same time; each takes a place of its worker while it lasts."""
 LLM_BACKEND = env.str("LLM_BACKEND", "chatbot.backends.openai.OpenAIBackend")
 EMBEDDINGS_BACKEND = env.str("EMBEDDINGS_BACKEND", "chatbot.backends.openai.OpenAIEmbedder")
 EMBEDDINGS_BASE_URL = env.str("EMBEDDINGS_BASE_URL", "http://127.0.0.1:8100/v1")
@@ -122,6 +124,7 @@ INSTALLED_APPS = [
     "appointments",
     "orders",
     "chatbot",
+    "workshop",
     "eyecare",
 ]
 
@@ -309,6 +312,7 @@ CELERY_BEAT_SCHEDULE = {
         "task": "chatbot.tasks.reconcile_documents",
         "schedule": crontab(hour=8, minute=30),
     },
+    "carry on trainings and their figures": {"task": "workshop.tasks.sweep", "schedule": 30.0},
 }
 
 REST_FRAMEWORK = {
