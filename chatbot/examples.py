@@ -90,19 +90,30 @@ def write(
     example = example or Example(created_by=actor, message=corrects, source=_source(corrects))
     if example.source == Example.Source.SHIPPED:
         example.source = Example.Source.PRACTICE  # the next version's file must not undo it
-    if example.text != message.text:
-        example.vector, example.vector_model = None, ""
     for name, value in _columns(message).items():
         setattr(example, name, value)
     example.assistant, example.is_active, example.for_scoring = assistant, is_active, for_scoring
     example.stamp, example.changed_at = new_stamp(), clock.now()
     try:
         with transaction.atomic():
-            example.save()
+            _forget_vector_of_other_words(example)
+            example.save(update_fields=_WRITTEN if example.pk else None)
     except IntegrityError as error:
         raise AlreadyInTheBank("The bank has this message already, in the same place.") from error
     example_tasks.sweep_examples.delay_on_commit()
     return example
+
+
+_WRITTEN = [
+    field.name
+    for field in Example._meta.concrete_fields
+    if field.name not in ("id", "vector", "vector_model", "created_by", "message")
+]
+
+
+def _forget_vector_of_other_words(example: Example) -> None:
+    """Ask the database what the words were: a form has put the new ones into the row that it was given."""
+    Example.objects.filter(pk=example.pk).exclude(text=example.text).update(vector=None, vector_model="")
 
 
 def _source(corrects: ChatMessage | None) -> str:

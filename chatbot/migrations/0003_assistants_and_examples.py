@@ -59,7 +59,7 @@ class Migration(migrations.Migration):
                 ('is_active', models.BooleanField(default=True)),
                 ('for_scoring', models.BooleanField(default=False, help_text='Held out: models are scored with it and never see it.')),
                 ('vector', models.BinaryField(null=True)),
-                ('vector_model', models.CharField(blank=True, editable=False, max_length=120)),
+                ('vector_model', models.CharField(blank=True, editable=False, help_text='The embedder that made the vector.', max_length=120)),
                 ('stamp', models.BigIntegerField(default=chatbot.models.example.new_stamp, editable=False)),
                 ('changed_at', models.DateTimeField(default=eyecare.clock.now, editable=False)),
                 ('assistant', models.ForeignKey(blank=True, help_text='The assistant that it holds for; empty for every one.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='examples', to='chatbot.assistant')),
@@ -84,11 +84,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='example',
-            index=models.Index(condition=models.Q(('for_scoring', False), ('is_active', True), ('vector__isnull', False)), fields=['vector_model', 'stamp'], name='example_bank_stamp'),
+            index=models.Index(fields=['vector_model', 'is_active', 'for_scoring', 'stamp'], name='example_bank_stamp'),
         ),
         migrations.AddConstraint(
             model_name='example',
             constraint=models.CheckConstraint(condition=models.Q(('text', ''), _negated=True), name='an_example_has_words'),
+        ),
+        migrations.AddConstraint(
+            model_name='example',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('vector', None), ('vector_model', '')), models.Q(('vector__isnull', False), models.Q(('vector_model', ''), _negated=True)), _connector='OR'), name='a_vector_names_its_embedder'),
         ),
         migrations.AddConstraint(
             model_name='example',

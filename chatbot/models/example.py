@@ -24,10 +24,10 @@ class ExampleQuerySet(models.QuerySet["Example"]):
 
     def embedded(self, model: str) -> Self:
         """Return those that have their vector in the space of this embedder."""
-        return self.filter(vector__isnull=False, vector_model=model)
+        return self.filter(vector_model=model)
 
     def without_vector(self, model: str) -> Self:
-        return self.exclude(vector__isnull=False, vector_model=model)
+        return self.exclude(vector_model=model)
 
     def for_training(self) -> Self:
         """Return what a model may learn from."""
@@ -65,7 +65,9 @@ class Example(models.Model):
         default=False, help_text="Held out: models are scored with it and never see it."
     )
     vector = models.BinaryField(null=True, editable=False)
-    vector_model = models.CharField(max_length=120, blank=True, editable=False)
+    vector_model = models.CharField(
+        max_length=120, blank=True, editable=False, help_text="The embedder that made the vector."
+    )
     stamp = models.BigIntegerField(default=new_stamp, editable=False)
     changed_at = models.DateTimeField(default=clock.now, editable=False)
     created_by = models.ForeignKey(
@@ -91,13 +93,15 @@ class Example(models.Model):
         ordering = ["-pk"]
         indexes = [
             models.Index(
-                fields=["vector_model", "stamp"],
-                condition=Q(is_active=True, for_scoring=False, vector__isnull=False),
-                name="example_bank_stamp",
+                fields=["vector_model", "is_active", "for_scoring", "stamp"], name="example_bank_stamp"
             )
         ]
         constraints = [
             models.CheckConstraint(condition=~Q(text=""), name="an_example_has_words"),
+            models.CheckConstraint(
+                condition=Q(vector=None, vector_model="") | Q(vector__isnull=False) & ~Q(vector_model=""),
+                name="a_vector_names_its_embedder",
+            ),
             models.UniqueConstraint(
                 fields=["text", "task", "asked", "last"],
                 condition=Q(assistant=None),
