@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chatbot.modelhost.llama import Prompt, Tally
+from chatbot.modelhost.answers import Prompt, Tally
 from chatbot.modelhost.schema import any_object, schema_grammar
 
 OUTPUT_LIMIT = 1024

@@ -289,7 +289,7 @@ def test_with_a_key_set_nobody_is_served_without_it(tiny_gguf: Path) -> None:
 
 
 def test_a_token_of_many_letters_is_said_whole(model: GgufModel) -> None:
-    assert model._piece(model._vocabulary_size - 1, is_first=True) == LONG_PIECE.encode()
+    assert model.weights.piece(model.weights.vocabulary_size - 1, is_first=True) == LONG_PIECE.encode()
 
 
 def test_control_tokens_in_what_a_patient_wrote_are_taken_out(model: GgufModel) -> None:
