@@ -4,15 +4,27 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from finetune.data import DataRefused
 
-FILE_LIMIT_BYTES = 64 * 1024 * 1024
-ROW_LIMIT = 200_000
 CELL_LIMIT = 64 * 1024
 """Characters of one line of JSON, or of one cell of a table."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How big a file may be."""
+
+    size_bytes: int
+    rows: int
+
+
+UPLOADED = Limits(size_bytes=64 * 2**20, rows=200_000)
+PUBLIC_TABLE = Limits(size_bytes=2**30, rows=1_000_000)
+"""For tables that somebody published; the one of 257,000 dialogues has 140 MB."""
 
 _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _SAVE_AGAIN = "Save the file as UTF-8 and upload it again."
@@ -21,28 +33,28 @@ Row = tuple[int, dict[str, Any]]
 """The line a row stands on, and its fields."""
 
 
-def rows(path: Path) -> Iterator[Row]:
+def rows(path: Path, limits: Limits = UPLOADED) -> Iterator[Row]:
     """Yield the rows of a table or of JSON Lines, by the file's name.
 
     Raises DataRefused with the line's number for what is neither.
     """
-    text = read_text(path)
+    text = read_text(path, limits)
     found = _table(text) if path.suffix.lower() in {".csv", ".tsv"} else _json_lines(text)
     for count, row in enumerate(found, 1):
-        if count > ROW_LIMIT:
+        if count > limits.rows:
             raise DataRefused(
-                f"{path.name} has more than {ROW_LIMIT:,} rows.", hint="Split the file, or leave rows out."
+                f"{path.name} has more than {limits.rows:,} rows.", hint="Split the file, or leave rows out."
             )
         yield row
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, limits: Limits = UPLOADED) -> str:
     """Return a file's text: UTF-8 with or without a byte-order mark, UTF-16 with one, else Windows-1252."""
     try:
         size = path.stat().st_size
-        if size > FILE_LIMIT_BYTES:
+        if size > limits.size_bytes:
             raise DataRefused(
-                f"{path.name} has {size / 2**20:.0f} MB; at most {FILE_LIMIT_BYTES // 2**20} are read.",
+                f"{path.name} has {size / 2**20:.0f} MB; at most {limits.size_bytes // 2**20} are read.",
                 hint="Split the file, or leave rows out.",
             )
         raw = path.read_bytes()

@@ -1,12 +1,12 @@
 """The one exchange format of labelled messages: JSON Lines, or a table with a column for each argument."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from chatbot.commands import Command
-from chatbot.prompt import Turn
+from chatbot.prompt import COMMAND_LIMIT, Turn
 from finetune.data import DataRefused, files
 from finetune.examples import Example
 from finetune.tasks import ARGUMENTS
@@ -30,7 +30,7 @@ def example(fields: Mapping[str, Any], *, line: int, source: str, licence: str =
     """Return one row as an example."""
     task, asked, last = (_text(fields, name, line) for name in STATE)
     return Example(
-        Turn(_text(fields, "text", line, required=True), task, asked, last),
+        Turn(_text(fields, "text", line, required=True), task, asked, last, _text(fields, "reply", line)),
         _commands(fields, line),
         _text(fields, "source", line) or source,
         conversation=_text(fields, "conversation", line),
@@ -51,12 +51,14 @@ def row(example: Example) -> dict[str, Any]:
     """Return an example as one object of the exchange format."""
     turn = example.turn
     commands = [{"name": command.name, "arguments": dict(command.arguments)} for command in example.commands]
+    reply = {"reply": turn.reply} if turn.reply else {}
     return {
         "text": turn.message,
         "commands": commands,
         "task": turn.task,
         "asked": turn.asked,
         "last": turn.last,
+        **reply,
         "language": example.language,
         "conversation": example.conversation,
         "source": example.source,
@@ -76,18 +78,20 @@ def _text(fields: Mapping[str, Any], name: str, line: int, *, required: bool = F
 
 def _commands(fields: Mapping[str, Any], line: int) -> tuple[Command, ...]:
     if "command" in fields:
-        return (_from_columns(fields, line),)
+        return tuple(_from_columns(fields, line))
     listed = _listed(fields.get("commands"), line)
     if not isinstance(listed, list) or not listed:
         raise DataRefused(f'line {line}: "commands" is not a list of commands.', hint=_COLUMNS)
     return tuple(_command(entry, line) for entry in listed)
 
 
-def _from_columns(fields: Mapping[str, Any], line: int) -> Command:
-    spans = {name: _text(fields, name, line) for name in ARGUMENTS}
-    return Command(
-        _text(fields, "command", line, required=True), {name: span for name, span in spans.items() if span}
-    )
+def _from_columns(fields: Mapping[str, Any], line: int) -> Iterator[Command]:
+    """Yield the command of the columns "command", "slot" …, then that of "command_2", "slot_2" …"""
+    for ending in ("", *(f"_{number}" for number in range(2, COMMAND_LIMIT + 1))):
+        name = _text(fields, f"command{ending}", line, required=not ending).strip()
+        spans = {name: _text(fields, f"{name}{ending}", line) for name in ARGUMENTS}
+        if name or not ending:
+            yield Command(name, {name: span for name, span in spans.items() if span})
 
 
 def _listed(commands: object, line: int) -> object:

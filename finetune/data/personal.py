@@ -81,8 +81,10 @@ def disguise(example: Example, worn: Disguise) -> tuple[Example, Counter[str]]:
         )
         for number, command in enumerate(example.commands)
     )
-    turn = replace(example.turn, message=told.text)
-    return replace(example, turn=turn, commands=commands), Counter(finding.kind for finding in findings)
+    reply, found = disguise_text(example.turn.reply, worn)
+    found.update(finding.kind for finding in findings)
+    turn = replace(example.turn, message=told.text, reply=reply)
+    return replace(example, turn=turn, commands=commands), found
 
 
 def disguise_text(text: str, worn: Disguise) -> tuple[str, Counter[str]]:

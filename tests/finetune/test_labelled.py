@@ -66,6 +66,21 @@ def test_a_table_can_hold_several_commands_as_json(upload):
     assert example.commands == (Command("greet"), Command("goodbye"))
 
 
+def test_a_table_can_give_further_commands_columns_of_their_own(upload):
+    table = "text,command,appointment,command_2\ncancel friday and bye,cancel_appointment,friday,goodbye\n"
+    [example] = labelled.read(upload(table, "words.csv"))
+    assert example.commands == (
+        Command("cancel_appointment", {"appointment": "friday"}),
+        Command("goodbye"),
+    )
+
+
+def test_the_assistants_last_words_are_kept_where_they_are_given(upload, tmp_path):
+    [example] = labelled.read(upload(_line(reply="Hello, what can I do?")))
+    assert example.turn.reply == "Hello, what can I do?"
+    assert labelled.row(example)["reply"] == "Hello, what can I do?"
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_the_usual_encodings_are_read(upload, encoding):
     [example] = labelled.read(upload(_line(text="¿cuánto debo?").encode(encoding)))
@@ -128,16 +143,14 @@ def test_a_table_that_is_none_is_refused_with_its_line(upload, table, problem):
         labelled.read(upload(table, "words.csv"))
 
 
-def test_too_big_a_file_is_refused_before_it_is_read(upload, monkeypatch):
-    monkeypatch.setattr(files, "FILE_LIMIT_BYTES", 10)
+def test_too_big_a_file_is_refused_before_it_is_read(upload):
     with pytest.raises(DataRefused, match="at most"):
-        labelled.read(upload(_line()))
+        files.read_text(upload(_line()), files.Limits(size_bytes=10, rows=1))
 
 
-def test_too_many_rows_are_refused(upload, monkeypatch):
-    monkeypatch.setattr(files, "ROW_LIMIT", 2)
+def test_too_many_rows_are_refused(upload):
     with pytest.raises(DataRefused, match="more than 2 rows"):
-        labelled.read(upload("\n".join([_line()] * 3)))
+        list(files.rows(upload("\n".join([_line()] * 3)), files.Limits(size_bytes=1000, rows=2)))
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):
