@@ -30,10 +30,11 @@ class Understood:
 
 @dataclass(frozen=True)
 class Listener:
-    """Who a message is understood for: by whose model and examples, in which conversation."""
+    """Who a message is understood for: by whose model and examples, in which conversation, how soon."""
 
     assistant: Assistant
     conversation: str = ""
+    deadline_seconds: float | None = None
 
 
 def understand(
@@ -43,13 +44,15 @@ def understand(
     engine: str = "",
     assistant: Assistant | None = None,
     conversation: str = "",
+    deadline_seconds: float | None = None,
 ) -> Understood:
     """Return the commands in a message; a plain answer needs no engine, its name is "".
 
     Keywords stand in when the model is down, late or unreadable. Without an assistant the settings'
-    model answers, and the examples that hold for every one are its hints.
+    model answers, and the examples that hold for every one are its hints. Without a deadline the
+    settings' holds.
     """
-    listener = Listener(assistant or Assistant(), conversation)
+    listener = Listener(assistant or Assistant(), conversation, deadline_seconds)
     if answer := rules.plainly(turn):
         return Understood([answer], "")
     name = engine or settings.ASSISTANT_ENGINE
@@ -68,7 +71,7 @@ def _by_model(turn: prompt.Turn, tools: Outlines, listener: Listener) -> list[Co
         schema=grammar.command_schema(tools),
         grammar=grammar.command_grammar(tools, turn.message),
         max_tokens=ANSWER_TOKENS,
-        deadline_seconds=settings.LLM_DEADLINE_SECONDS,
+        deadline_seconds=listener.deadline_seconds or settings.LLM_DEADLINE_SECONDS,
         model=listener.assistant.model_name,
         user=listener.conversation,
     )

@@ -3,18 +3,20 @@
 import hashlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from django.conf import settings as portal
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from chatbot import backends
+from chatbot import backends, prompt
 from chatbot.backends.base import ModelRefused, ModelUnavailable
+from chatbot.commands import Command
 from chatbot.models import Assistant
 from patients.models import Account
 from tests import factories
-from workshop import gate, jobs, recipes, services
+from workshop import gate, jobs, recipes, services, serving
 from workshop.models import Dataset, Evaluation, FineTuneJob, ModelVersion
 
 FAKE = Path(__file__).with_name("fake_run.py")
@@ -91,22 +93,7 @@ def examples_file(count: int = 24, name: str = "words.jsonl") -> SimpleUploadedF
     return SimpleUploadedFile(name, "\n".join(lines).encode())
 
 
-TAILS = [
-    "kindly",
-    "today",
-    "again",
-    "maybe",
-    "soon",
-    "quickly",
-    "before",
-    "lunch",
-    "after",
-    "work",
-    "with",
-    "luck",
-    "now",
-    "then",
-]
+TAILS = ["kindly", "today", "again", "maybe", "soon", "quickly", "before lunch", "after work", "by then"]
 
 
 def _example(number: int) -> dict[str, object]:
@@ -124,12 +111,15 @@ def host(monkeypatch) -> "FakeHost":
 
 
 class FakeHost:
-    """Answers as the model host would; `answers` decides per model and message."""
+    """Answers as the model host would: every message of the gate rightly, but for what a model `misses`."""
 
     def __init__(self) -> None:
         self.loaded: list[str] = []
+        self.asked: list[str] = []
         self.is_down = False
         self.refuses = ""
+        self.misses: dict[str, set[str]] = {}
+        self.right = {prompt.normalise(case.turn.message): case for case in gate.cases()}
 
     def load(self, name: str) -> None:
         if self.is_down:
@@ -138,17 +128,24 @@ class FakeHost:
             raise ModelRefused(self.refuses)
         self.loaded.append(name)
 
+    def complete(self, messages: Sequence[Mapping[str, str]], *, model: str = "", **asked: object) -> str:
+        if self.is_down:
+            raise ModelUnavailable("nobody there")
+        self.asked.append(model)
+        case = self.right.get(messages[-1]["content"].rpartition("patient: ")[2])
+        if case is None or case.kind in self.misses.get(model, ()):
+            return prompt.answer([Command("thanks")])
+        return prompt.answer(case.commands or [Command(name) for name in case.must or ("unclear",)])
+
 
 def candidate(assistant: Assistant, **changes: object) -> ModelVersion:
     """Write a version whose file is there, as a training would leave it."""
-    from django.conf import settings
-
     number = assistant.versions.count() + 1
     weights = f"GGUF adapter {number} of {assistant.slug}".encode()
-    file = Path(settings.MODELS_DIR) / f"{assistant.slug}-{number}.gguf"
+    file = Path(portal.MODELS_DIR) / f"{assistant.slug}-{number}.gguf"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(weights)
-    base = Path(settings.LLM_MODEL_PATH)
+    base = Path(portal.LLM_MODEL_PATH)
     fields = {
         "number": number,
         "name": f"{assistant.slug}-{number}@{number:08d}",
@@ -166,8 +163,6 @@ def candidate(assistant: Assistant, **changes: object) -> ModelVersion:
 
 def scored(version: ModelVersion, *, against: str = "", **figures: tuple[int, int]) -> ModelVersion:
     """Give a version figures as the gate would: `name=(right now, right before)` of a hundred each."""
-    from workshop import serving
-
     usual = dict.fromkeys(gate.LABELS, (90, 90)) | figures
     now = {name: gate.Figure(right, 100) for name, (right, _) in usual.items()}
     before = {name: gate.Figure(right, 100) for name, (_, right) in usual.items()}
