@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from chatbot import prompt
 from chatbot.commands import Command
-from chatbot.prompt import Turn
+from chatbot.prompt import Style, Turn
 
 _WORD = re.compile(r"(?P<lead>\W*)(?P<core>\S*\w|\S)(?P<trail>\W*?)(?=\s|$)")
 
@@ -34,7 +34,11 @@ class Example:
     @property
     def prompt(self) -> str:
         """The text in front of the answer, exactly as the chat template in the GGUF renders it."""
-        [message] = prompt.render(self.turn)
+        return self.prompt_in(Style.COMPACT)
+
+    def prompt_in(self, style: Style) -> str:
+        """Return the text in front of the answer in one of the two styles of a model of ours."""
+        [message] = prompt.render(self.turn, style=style)
         return message["content"] + ANSWER_PREFIX
 
     @property

@@ -37,11 +37,14 @@ class MiniLm:
         self.name = NAME
         self.sha256 = SHA256
 
-    def embed(self, texts: Sequence[str]) -> Iterator[list[list[float]]]:
+    def embed(self, texts: Sequence[str], *, batch: int = BATCH) -> Iterator[list[list[float]]]:
         """Yield vectors of length one, a batch at a time, in the order of the texts."""
-        for start in range(0, len(texts), BATCH):
+        for start in range(0, len(texts), batch):
             vectors = self._model.encode(
-                list(texts[start : start + BATCH]), normalize_embeddings=True, show_progress_bar=False
+                list(texts[start : start + batch]),
+                batch_size=batch,
+                normalize_embeddings=True,
+                show_progress_bar=False,
             )
             yield vectors.tolist()
 

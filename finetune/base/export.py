@@ -10,18 +10,29 @@ import gguf
 import numpy
 from torch import Tensor
 
+from chatbot.prompt import Style
 from finetune.base.model import CommandModel, Shape
+from finetune.base.shipped import STYLE_KEY
 from finetune.base.tokenizer import BLANK, EOS_ID, PAD_ID, UNKNOWN_ID, Tokenizer
 from finetune.examples import CHAT_TEMPLATE
 
 DESCRIPTION = "Turns what a patient of an eye-care practice writes into commands from a closed list."
 
 
-def export(model: CommandModel, tokenizer: Tokenizer, path: Path, *, name: str, licence: str) -> Path:
+def export(
+    model: CommandModel,
+    tokenizer: Tokenizer,
+    path: Path,
+    *,
+    name: str,
+    licence: str,
+    style: Style = Style.COMPACT,
+) -> Path:
     """Write the model in fp32; `finetune.weights.quantize` makes the small one of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = gguf.GGUFWriter(path, "llama")
     _describe(writer, name, licence)
+    writer.add_string(STYLE_KEY, style)
     _write_shape(writer, model.shape)
     _write_tokenizer(writer, tokenizer)
     for tensor_name, weights in model.state_dict().items():
@@ -46,7 +57,7 @@ def _describe(writer: gguf.GGUFWriter, name: str, licence: str) -> None:
     writer.add_name(name)
     writer.add_description(DESCRIPTION)
     writer.add_license(licence)
-    writer.add_languages(["en"])
+    writer.add_languages(["en", "es"])
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import torch
 
+from chatbot.prompt import Style
 from finetune.base.model import CommandModel
 from finetune.base.tokenizer import Tokenizer
 from finetune.examples import Example
-from finetune.weights.quantize import Runtime
+from finetune.weights.runtime import Runtime
 
 TOLERANCE = 0.001
 """Largest difference of a logit that two fp32 implementations may show."""
@@ -34,12 +35,19 @@ class Parity:
         )
 
 
-def compare(model: CommandModel, tokenizer: Tokenizer, gguf: Path, examples: Sequence[Example]) -> Parity:
+def compare(
+    model: CommandModel,
+    tokenizer: Tokenizer,
+    gguf: Path,
+    examples: Sequence[Example],
+    *,
+    style: Style = Style.COMPACT,
+) -> Parity:
     """Run the examples through PyTorch in fp32 and through the fp32 GGUF."""
     runtime = Runtime(gguf)
     different, largest = 0, 0.0
     for example in examples:
-        text = example.prompt + example.answer
+        text = example.prompt_in(style) + example.answer
         ids = tokenizer.encode(text)
         different += ids != runtime.encode(text)
         largest = max(largest, _difference(model, runtime, ids))

@@ -6,13 +6,14 @@ symbols of which no two can overlap. Since a blank is never part of a word's pie
 same tokens in the message and in the answer, which makes copying it easy to learn.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
 
 from chatbot.commands import GENERAL_COMMANDS
+from chatbot.prompt import Style
 from finetune.examples import ANSWER_PREFIX, Example
 from finetune.tasks import ARGUMENTS, TOOLS
 
@@ -25,7 +26,7 @@ def symbols() -> list[str]:
     names = [*GENERAL_COMMANDS, *(tool.name for tool in TOOLS)]
     return [
         BLANK,
-        *("task:", "\nasked:", "\nlast:", "\npatient:", ANSWER_PREFIX),
+        *("task:", "\nasked:", "\nlast:", "\nnear:", "\npatient:", ANSWER_PREFIX),
         *(tool.name for tool in TOOLS),
         '{"commands":[',
         *(f'{{"name":"{name}","arguments":{{' for name in names),
@@ -78,9 +79,13 @@ class Tokenizer:
     def decode(self, ids: list[int]) -> str:
         return self._processor.decode(ids)
 
-    def encode_example(self, example: Example) -> tuple[list[int], list[int]]:
-        """Return the ids of the prompt, and those of the answer with the end-of-text token."""
-        return self.encode(example.prompt), [*self.encode(example.answer), EOS_ID]
+    def encode_examples(
+        self, examples: Sequence[Example], style: Style
+    ) -> Iterator[tuple[list[int], list[int]]]:
+        """Yield the ids of each prompt, and those of its answer with the end-of-text token."""
+        prompts = self._processor.encode([example.prompt_in(style) for example in examples])
+        answers = self._processor.encode([example.answer for example in examples])
+        return ((asked, [*said, EOS_ID]) for asked, said in zip(prompts, answers, strict=True))
 
     def pieces(self) -> list[tuple[str, float, int]]:
         """Return each piece with its score and SentencePiece type, in the order of the ids."""

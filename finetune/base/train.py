@@ -3,7 +3,7 @@
 import itertools
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,14 +11,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from finetune.base.batches import Batch, Encoded, batches, mix
+from finetune.base.batches import Batch, Mixture
 from finetune.base.model import CommandModel, Shape
+from finetune.base.muon import Muon
+from finetune.progress import Cancelled, Progress, Silent
 from finetune.recipe import Recipe, Stage
 
 Optimizers = list[torch.optim.Optimizer]
 
 CHECKPOINT_EVERY = 250
-REPORT_EVERY = 50
+REPORT_EVERY = 20
 
 
 @dataclass(frozen=True)
@@ -50,29 +52,53 @@ class Checkpoint:
 
 def train(
     recipe: Recipe,
-    own: Sequence[Encoded],
-    public: Sequence[Encoded],
+    mixture: Mixture,
     *,
     vocabulary: int,
-    checkpoint: Checkpoint,
-) -> CommandModel:
-    """Run the recipe's stages one after the other; go on from the checkpoint where there is one."""
-    torch.manual_seed(recipe.seed)
+    checkpoint: Checkpoint | None = None,
+    progress: Progress | None = None,
+) -> tuple[CommandModel, list[float]]:
+    """Run the recipe's stages one after the other and return the model with the loss of every step run.
+
+    Where there is a checkpoint it goes on from there, and computes what it would have computed had it
+    never stopped.
+    """
     torch.set_num_threads(recipe.threads)
     model, optimizers, reached_stage, reached_step = _start(recipe, vocabulary, checkpoint)
     names = [stage.name for stage in recipe.stages]
     first = names.index(reached_stage) if reached_stage in names else 0
-    for position, stage in enumerate(recipe.stages[first:], first):
+    losses: list[float] = []
+    for stage in recipe.stages[first:]:
         step = reached_step if stage.name == reached_stage else 0
-        examples = mix(own, public, own_share=stage.own_share, seed=recipe.seed + position * 1000 + step)
-        run_stage(model, optimizers, stage, examples, recipe=recipe, checkpoint=checkpoint, first_step=step)
-    return model
+        losses += run_stage(
+            model,
+            optimizers,
+            stage,
+            feed(mixture, stage, seed=recipe.seed, first_step=step),
+            compiled=recipe.compiled,
+            checkpoint=checkpoint,
+            first_step=step,
+            progress=progress or Silent(),
+        )
+    return model, losses
+
+
+def feed(mixture: Mixture, stage: Stage, *, seed: int, first_step: int = 0) -> Iterator[Batch]:
+    """Return a stage's batches from a step on."""
+    return mixture.batches(
+        own_share=stage.own_share,
+        tokens=stage.batch_tokens,
+        prompt_weight=stage.prompt_weight,
+        seed=f"{seed}/{stage.name}",
+        first_step=first_step,
+    )
 
 
 def _start(
-    recipe: Recipe, vocabulary: int, checkpoint: Checkpoint
+    recipe: Recipe, vocabulary: int, checkpoint: Checkpoint | None
 ) -> tuple[CommandModel, Optimizers, str, int]:
-    if not checkpoint.path.exists():
+    if checkpoint is None or not checkpoint.path.exists():
+        torch.manual_seed(recipe.seed)
         model = CommandModel(Shape(**{**asdict(recipe.shape), "vocabulary": vocabulary}))
         return model, new_optimizers(model), "", 0
     model, states, stage, step = checkpoint.load()
@@ -84,11 +110,7 @@ def _start(
 
 
 def new_optimizers(model: CommandModel) -> Optimizers:
-    """Muon for the layers' matrices, AdamW for the embeddings and the norms.
-
-    Muon (Jordan et al. 2024) makes each step's update orthogonal and needs fewer tokens than AdamW;
-    scaled as in Liu et al. 2025 (arXiv 2502.16982), both take the same learning rate.
-    """
+    """Muon for the layers' matrices, AdamW for the embeddings and the norms; both take one learning rate."""
     matrices = [parameter for parameter in model.blk.parameters() if parameter.dim() == 2]
     norms = [parameter for parameter in model.parameters() if parameter.dim() == 1]
     rest = [
@@ -96,7 +118,7 @@ def new_optimizers(model: CommandModel) -> Optimizers:
         {"params": norms, "weight_decay": 0.0},
     ]
     return [
-        torch.optim.Muon(matrices, lr=0.0, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
+        Muon(matrices, weight_decay=0.05),
         torch.optim.AdamW(rest, lr=0.0, betas=(0.9, 0.98), fused=True),
     ]
 
@@ -105,34 +127,44 @@ def run_stage(
     model: CommandModel,
     optimizers: Optimizers,
     stage: Stage,
-    examples: Iterator[Encoded],
+    batches: Iterator[Batch],
     *,
-    recipe: Recipe,
+    compiled: bool,
     checkpoint: Checkpoint | None = None,
     first_step: int = 0,
+    progress: Progress | None = None,
 ) -> list[float]:
     """Train one stage and return the loss of every step."""
-    hidden = torch.compile(model.hidden, dynamic=True) if recipe.compiled else model.hidden
-    feed = batches(
-        examples, tokens=stage.batch_tokens, prompt_weight=stage.prompt_weight, seed=recipe.seed + first_step
-    )
-    progress = Progress(stage)
+    hidden = torch.compile(model.hidden, dynamic=True) if compiled else model.hidden
+    told, share_done = progress or Silent(), _timer(stage)
     losses: list[float] = []
-    for step in range(first_step, stage.steps):
-        _set_learning_rate(optimizers, stage, step)
-        batch = next(feed)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            loss = batch_loss(model, hidden(batch.ids), batch)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer in optimizers:
-            optimizer.step()
-        model.zero_grad(set_to_none=True)
-        losses.append(loss.item())
-        progress.report(step + 1, losses, batch)
+    for step in itertools.count(first_step):
+        if (done := share_done(step)) >= 1:
+            break
+        _stop_if_cancelled(told, checkpoint, model, optimizers, stage, step)
+        set_learning_rate(optimizers, stage.learning_rate * _slope(stage, step, done))
+        losses.append(one_step(model, hidden, optimizers, next(batches)))
+        if (step + 1) % REPORT_EVERY == 0 or step + 1 == stage.steps:
+            recent = losses[-REPORT_EVERY:]
+            told.report(f"train {stage.name}", step + 1, stage.steps, loss=sum(recent) / len(recent))
         if checkpoint and ((step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == stage.steps):
             checkpoint.save(model, optimizers, stage=stage.name, step=step + 1)
     return losses
+
+
+def one_step(
+    model: CommandModel, hidden: Callable[[Tensor], Tensor], optimizers: Optimizers, batch: Batch
+) -> float:
+    """Learn from one batch and return its loss."""
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = batch_loss(model, hidden(batch.ids), batch)
+    loss.backward()  # type: ignore[no-untyped-call]
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    torch.nn.utils.clip_grad_norm_(trained, 1.0)
+    for optimizer in optimizers:
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+    return loss.item()
 
 
 def batch_loss(model: CommandModel, hidden: Tensor, batch: Batch) -> Tensor:
@@ -144,34 +176,39 @@ def batch_loss(model: CommandModel, hidden: Tensor, batch: Batch) -> Tensor:
     return (losses * weights).sum() / weights.sum()
 
 
-def _set_learning_rate(optimizers: Optimizers, stage: Stage, step: int) -> None:
+def _timer(stage: Stage) -> Callable[[int], float]:
+    """Return what tells which part of a stage is done, by its steps or by the clock."""
+    if not stage.minutes:
+        return lambda step: step / stage.steps
+    started = time.monotonic()
+    return lambda step: (time.monotonic() - started) / 60 / stage.minutes
+
+
+def _slope(stage: Stage, step: int, done: float) -> float:
     """Linear warm-up, then half a cosine down to a twentieth."""
     warm = min(1.0, (step + 1) / stage.warmup)
-    done = max(0.0, (step - stage.warmup) / max(1, stage.steps - stage.warmup))
-    share = 0.05 + 0.95 * (1 + math.cos(math.pi * done)) / 2
+    past = stage.warmup / stage.steps if stage.steps else 0.0
+    fallen = max(0.0, (done - past) / max(1e-9, 1 - past))
+    return warm * (0.05 + 0.95 * (1 + math.cos(math.pi * min(1.0, fallen))) / 2)
+
+
+def set_learning_rate(optimizers: Optimizers, learning_rate: float) -> None:
     for group in itertools.chain.from_iterable(optimizer.param_groups for optimizer in optimizers):
-        group["lr"] = stage.learning_rate * warm * share
+        group["lr"] = learning_rate
 
 
-class Progress:
-    """One line every so many steps: loss, speed and the time that is left."""
-
-    def __init__(self, stage: Stage) -> None:
-        self.stage = stage
-        self.started = time.monotonic()
-        self.tokens = 0
-        self.steps = 0
-
-    def report(self, step: int, losses: list[float], batch: Batch) -> None:
-        self.tokens += batch.ids.numel()
-        self.steps += 1
-        if step % REPORT_EVERY and step != self.stage.steps:
-            return
-        seconds = time.monotonic() - self.started
-        recent = losses[-REPORT_EVERY:]
-        left = (self.stage.steps - step) * seconds / self.steps / 60
-        print(
-            f"{self.stage.name} step {step}/{self.stage.steps} loss {sum(recent) / len(recent):.4f} "
-            f"{self.tokens / seconds:.0f} tokens/s {left:.0f} min left",
-            flush=True,
-        )
+def _stop_if_cancelled(
+    progress: Progress,
+    checkpoint: Checkpoint | None,
+    model: CommandModel,
+    optimizers: Optimizers,
+    stage: Stage,
+    step: int,
+) -> None:
+    """Keep what was reached before the run ends."""
+    try:
+        progress.stop_if_cancelled()
+    except Cancelled:
+        if checkpoint:
+            checkpoint.save(model, optimizers, stage=stage.name, step=step)
+        raise

@@ -8,7 +8,7 @@ from pathlib import Path
 from chatbot import grammar, prompt
 from chatbot.commands import Command
 from chatbot.modelhost.llama import GgufModel, NothingFits, Prompt, Tally
-from chatbot.prompt import Turn, Unreadable
+from chatbot.prompt import Style, Turn, Unreadable
 from finetune.examples import Example
 from finetune.tasks import TOOLS
 
@@ -52,10 +52,10 @@ class Score:
         )
 
 
-def evaluate(model: GgufModel, cases: Sequence[Example]) -> Score:
+def evaluate(model: GgufModel, cases: Sequence[Example], *, style: Style = Style.COMPACT) -> Score:
     """Answer every case under the grammar and compare commands and spans."""
     started = time.perf_counter()
-    understood = [understand(model, case.turn) for case in cases]
+    understood = [understand(model, case.turn, style) for case in cases]
     seconds = time.perf_counter() - started
     pairs = list(zip(cases, understood, strict=True))
     return Score(
@@ -66,18 +66,18 @@ def evaluate(model: GgufModel, cases: Sequence[Example]) -> Score:
     )
 
 
-def understand(model: GgufModel, turn: Turn) -> tuple[Command, ...]:
+def understand(model: GgufModel, turn: Turn, style: Style = Style.COMPACT) -> tuple[Command, ...]:
     """Return the commands the model reads in one message; none when its answer is no answer."""
     try:
-        return tuple(prompt.read(answer(model, turn), message=turn.message, tools=TOOLS))
+        return tuple(prompt.read(answer(model, turn, style), message=turn.message, tools=TOOLS))
     except (Unreadable, NothingFits):
         return ()
 
 
-def answer(model: GgufModel, turn: Turn) -> str:
+def answer(model: GgufModel, turn: Turn, style: Style = Style.COMPACT) -> str:
     """Return the text of the answer, generated as the model host generates it."""
     rules = grammar.command_grammar(TOOLS, turn.message)
-    asked = Prompt(messages=prompt.render(turn), grammar=rules, max_tokens=ANSWER_TOKENS)
+    asked = Prompt(messages=prompt.render(turn, TOOLS, style), grammar=rules, max_tokens=ANSWER_TOKENS)
     return "".join(model.generate(asked, Tally()))
 
 

@@ -6,7 +6,7 @@ import pytest
 from chatbot.commands import Command
 from chatbot.modelhost.llama import GgufModel
 from chatbot.prompt import Turn
-from finetune.__main__ import SHIPPED
+from finetune.base.pretrain import SHIPPED
 from finetune.corpus.cases import DEVELOPMENT, read_cases
 from finetune.examples import CHAT_TEMPLATE
 from finetune.measure import evaluate
