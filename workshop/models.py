@@ -106,6 +106,8 @@ class ModelVersion(models.Model):
     EVALUATION_LASTS = timedelta(minutes=20)
     """A worker that has not scored a version by then is taken for dead."""
     MOST_TRIES = 3
+    LONG = ("metrics", "parity", "licences", "details", "own_cases")
+    """Columns that no list shows."""
 
     assistant = models.ForeignKey(Assistant, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()

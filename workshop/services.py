@@ -322,6 +322,13 @@ def roll_back(*, assistant: Assistant, why: str, actor: Account | None = None) -
         raise Outdated("Somebody else has just rolled this back.") from clash
 
 
+def take_back(*, version: ModelVersion, why: str, actor: Account | None = None) -> Promotion:
+    """Roll an assistant back from a version, which must be the one that serves; raises WrongState."""
+    if not ModelVersion.objects.promoted().filter(pk=version.pk).exists():
+        raise WrongState("It does not serve, so there is nothing to take back.")
+    return roll_back(assistant=version.assistant, why=why, actor=actor)
+
+
 def last_promotion(assistant: Assistant) -> Promotion | None:
     """Return the promotion that a roll-back would undo."""
     standing = Promotion.objects.filter(assistant=assistant, rolls_back=None, rolled_back_by=None)
