@@ -18,11 +18,12 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from appointments.models import Appointment, Opening, Recall, RecallRule, WaitlistEntry, WaitlistOffer
 from billing.models import Statement, StatementRun
-from chatbot.models import ChatMessage, Conversation
+from chatbot.models import Assistant, ChatMessage, Conversation
 from eyecare import clock
 from patients.models import Account, Patient
 from payments.models import Checkout
 from tests import factories
+from workshop.models import Dataset, FineTuneJob, ModelVersion
 
 PUBLIC = {
     "/": "the welcome page",
@@ -68,6 +69,9 @@ BENS = {
 }
 """Which of Ben's rows fills the parameter of a route, by the longest prefix that fits."""
 
+STAFFS = {"/api/v1/upload/": "dataset", "/api/v1/fine-tune/": "fine_tune", "/api/v1/models/": "version"}
+"""The same for rows of no patient's, which members of staff reach who have the right to."""
+
 NO_ROW = {
     "slug": "exam",
     "assistant": "assistant",
@@ -104,6 +108,7 @@ def parameters(route: str) -> list[str]:
 
 ROUTES = routes()
 WITH_A_ROW = [route for route in ROUTES if parameters(route) and route not in PUBLIC]
+STAFFS_ROWS = [route for route in WITH_A_ROW if route.startswith(tuple(STAFFS))]
 
 
 @pytest.fixture
@@ -130,6 +135,7 @@ def bens_rows(ben: Patient, exam: object, okafor: object) -> dict[str, Model]:
         ),
         "checkout": Checkout.objects.create(payer=ben, amount_cents=1_000, state=Checkout.State.OPEN),
         "conversation": conversation,
+        **_in_the_workshop(),
         "message": ChatMessage.objects.create(
             conversation=conversation,
             author=ChatMessage.Author.PATIENT,
@@ -142,6 +148,17 @@ def bens_rows(ben: Patient, exam: object, okafor: object) -> dict[str, Model]:
 def _recall(visit: Appointment) -> Recall:
     rule = RecallRule.objects.create(name="Yearly", slug="yearly", books=visit.visit_type, months=12)
     return Recall.objects.create(patient=visit.patient, rule=rule)
+
+
+def _in_the_workshop() -> dict[str, Model]:
+    """Return what was uploaded, a training on it and the version that it made."""
+    assistant = Assistant.objects.get(is_default=True)
+    dataset = Dataset.objects.create(name="Ours", licence="own", sha256="0", size_bytes=1, rows=1, kept=1)
+    version = ModelVersion.objects.create(
+        assistant=assistant, number=1, name="ours", kind="model", sha256="0", size_bytes=1
+    )
+    job = FineTuneJob.objects.create(assistant=assistant, dataset=dataset, epochs=1, learning_rate=1e-4)
+    return {"dataset": dataset, "fine_tune": job, "version": version}
 
 
 def _on_the_waitlist(visit: Appointment) -> dict[str, Model]:
@@ -172,10 +189,11 @@ def _on_the_waitlist(visit: Appointment) -> dict[str, Model]:
 
 
 def fill(route: str, rows: dict[str, Model]) -> str:
-    prefix = max((known for known in BENS if route.startswith(known)), key=len, default=None)
+    known = BENS | STAFFS
+    prefix = max((start for start in known if route.startswith(start)), key=len, default=None)
     assert prefix, f"{route}: say in BENS whose row it speaks of"
     for name in parameters(route):
-        route = re.sub(rf"<(?:\w+:)?{name}>", str(rows[BENS[prefix]].pk), route)
+        route = re.sub(rf"<(?:\w+:)?{name}>", str(rows[known[prefix]].pk), route)
     return without_parameters(route)
 
 
@@ -213,16 +231,26 @@ def test_a_row_that_never_existed_answers_the_same(
     client.force_login(ana.account)
     path = fill(route, bens_rows)
     missing = re.sub(r"[0-9a-f-]{36}", "00000000-0000-4000-8000-000000000000", path)
+    missing = re.sub(r"/models/\d+/", "/models/4711/", missing)
     assert client.get(missing).status_code == client.get(path).status_code
 
 
-@pytest.mark.parametrize("route", WITH_A_ROW)
+@pytest.mark.parametrize("route", [route for route in WITH_A_ROW if route not in STAFFS_ROWS])
 def test_ben_reaches_his_own(client: Client, ben: Patient, bens_rows: dict[str, Model], route: str) -> None:
     """Without this, a route that answers 404 to everybody would pass the tests above."""
     client.force_login(ben.account)
     statuses = {getattr(client, method)(fill(route, bens_rows)).status_code for method in ("get", "post")}
     if "key" not in route:
         assert statuses - {404, 405}
+
+
+@pytest.mark.parametrize("route", STAFFS_ROWS)
+def test_the_staff_reach_what_is_theirs(
+    client: Client, dana: Account, bens_rows: dict[str, Model], route: str
+) -> None:
+    client.force_login(dana)
+    statuses = {getattr(client, method)(fill(route, bens_rows)).status_code for method in ("get", "post")}
+    assert statuses - {404, 405}
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route not in PUBLIC])
