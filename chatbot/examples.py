@@ -90,7 +90,7 @@ def write(
     example = example or Example(created_by=actor, message=corrects, source=_source(corrects))
     if example.source == Example.Source.SHIPPED:
         example.source = Example.Source.PRACTICE  # the next version's file must not undo it
-    for name, value in _columns(message).items():
+    for name, value in columns(message).items():
         setattr(example, name, value)
     example.assistant, example.is_active, example.for_scoring = assistant, is_active, for_scoring
     example.stamp, example.changed_at = new_stamp(), clock.now()
@@ -120,9 +120,9 @@ def _source(corrects: ChatMessage | None) -> str:
     return Example.Source.CONVERSATION if corrects else Example.Source.PRACTICE
 
 
-def _columns(message: Labelled) -> dict[str, Any]:
-    columns = labelled.as_object(message)
-    return {name: columns[name] for name in columns if name != "source"}
+def columns(message: Labelled) -> dict[str, Any]:
+    """Return a message as the columns of a row."""
+    return {name: value for name, value in labelled.as_object(message).items() if name != "source"}
 
 
 def switch(examples: QuerySet[Example], *, is_active: bool) -> int:
@@ -156,7 +156,7 @@ def take_in(
     known = {_place(as_labelled(row)): row for row in bank}
     added = [
         Example(
-            **_columns(message), source=source, assistant=assistant, created_by=actor, for_scoring=for_scoring
+            **columns(message), source=source, assistant=assistant, created_by=actor, for_scoring=for_scoring
         )
         for place, message in wanted.items()
         if place not in known
@@ -164,7 +164,7 @@ def take_in(
     changed = [
         _answered_anew(row, wanted[place], source)
         for place, row in known.items()
-        if place in wanted and _columns(as_labelled(row)) != _columns(wanted[place])
+        if place in wanted and columns(as_labelled(row)) != columns(wanted[place])
     ]
     Example.objects.bulk_create(added, batch_size=WRITE_AT_ONCE)
     Example.objects.bulk_update(changed, _ANSWER, batch_size=WRITE_AT_ONCE)
@@ -181,7 +181,7 @@ def _place(message: Labelled) -> Place:
 
 
 def _answered_anew(row: Example, message: Labelled, source: str) -> Example:
-    row.commands = _columns(message)["commands"]
+    row.commands = columns(message)["commands"]
     row.language, row.licence, row.source = message.language, message.licence, source
     row.stamp, row.changed_at = new_stamp(), clock.now()
     return row

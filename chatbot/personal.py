@@ -26,7 +26,9 @@ STAND_INS = {
 """What takes the place of each kind; 555-01xx is kept free for fiction."""
 
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-_NUMBER = re.compile(r"(?<![\w$/.:-])(?=[A-Za-z]{0,4}(?:[ -]?\d){6})[\dA-Za-z]*\d(?:[\dA-Za-z]|[ -](?=\d)){4,}(?![\w/:-])")
+_NUMBER = re.compile(
+    r"(?<![\w$/.:-])(?=[A-Za-z]{0,4}(?:[ -]?\d){6})[\dA-Za-z]*\d(?:[\dA-Za-z]|[ -](?=\d)){4,}(?![\w/:-])"
+)
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|ene|abr|ago|dic)[a-z]*\.?"
 _LONG_PAST = r"(?:19\d\d|20(?:0\d|1[0-5]))"
 _BIRTH_DATE = re.compile(
@@ -93,7 +95,8 @@ def _candidates(text: str, names: Iterable[str]) -> Iterator[Finding]:
         yield from _matches(kind, pattern, text)
     for match in phonenumbers.PhoneNumberMatcher(text, REGION, leniency=phonenumbers.Leniency.POSSIBLE):
         if sum(map(str.isdigit, match.raw_string)) >= 7:
-            yield Finding(match.start, match.end, "phone")
+            begins_outside = match.raw_string.startswith("(") and ")" not in match.raw_string
+            yield Finding(match.start + begins_outside, match.end, "phone")
     yield from _matches("number", _NUMBER, text)
     known = "|".join(re.escape(name) for name in _words(names))
     if known:

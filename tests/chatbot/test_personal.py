@@ -16,6 +16,7 @@ HOUSEHOLD = ("Ana Silva", "Ben", "Li")
         ("silva, ana here", "alex, alex here"),
         ("an analysis of the bench", "an analysis of the bench"),
         ("call me on (212) 555-0199 please", "call me on 555-0100 please"),
+        ("here (212-555-0188), hi", "here (555-0100), hi"),
         ("my cell is 212-555-0199", "my cell is 555-0100"),
         ("mail ana.silva+eyes@mail.example.org today", "mail patient@example.com today"),
         ("born 03/04/1961 and need drops", "born 1/1/1970 and need drops"),

@@ -1,10 +1,11 @@
-"""The desk's view of the assistant: who waits for a person, what was said, what it knows and watches for."""
+"""The desk's view of the conversations: who waits for a person, what was said and understood."""
 
 from functools import partial
 from typing import Any, cast
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -12,13 +13,13 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.timezone import localtime
-from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
 
-from chatbot import handoff, knowledge, services
-from chatbot.desk import RedFlagForm, ReplyForm, asked
-from chatbot.models import ChatMessage, Conversation, Document, Handoff, RedFlag
+from chatbot import handoff, services
+from chatbot.desk import ReplyForm, asked
+from chatbot.labelling import in_words
+from chatbot.models import ChatMessage, Conversation, Handoff
 from eyecare.errors import Refusal
 from patients import services as patients
 from patients.models import Account
@@ -86,13 +87,28 @@ class ConversationAdmin(RecordsReads, Kept):
         names = ", ".join(str(owner) for owner in patients.with_phone(conversation.phone))
         return f"{conversation.phone} ({names or 'nobody we know'})" if conversation.phone else ""
 
-    def thread(self, conversation: Conversation) -> SafeString:
-        newest = list(services.history(conversation).select_related("account").reverse()[:THREAD_LIMIT])
-        lines = (
-            (_speaker(said), f"{localtime(said.created_at):%b %-d, %-I:%M %p}", said.text)
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        found = super().get_object(request, object_id, from_field)
+        if found is not None:
+            found.is_correctable = request.user.has_perm("chatbot.add_example")
+        return found
+
+    def thread(self, conversation: Any) -> SafeString:
+        lines = services.history(conversation).select_related("account", "correction")
+        newest = list(lines.reverse()[:THREAD_LIMIT])
+        replies = {said.answers_id: said for said in newest if said.answers_id}
+        is_correctable = getattr(conversation, "is_correctable", False)
+        shown = (
+            (
+                _speaker(said),
+                f"{localtime(said.created_at):%b %-d, %-I:%M %p}",
+                said.text,
+                _understanding(said, replies.get(said.pk), is_correctable=is_correctable),
+            )
             for said in newest[::-1]
         )
-        return format_html_join("", '<p class="mb-2"><strong>{}</strong> <small>{}</small><br>{}</p>', lines)
+        line = '<p class="mb-2"><strong>{}</strong> <small>{}</small><br>{}{}</p>'
+        return format_html_join("", line, shown)
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         form = super().get_form(request, *args, **kwargs)
@@ -150,6 +166,24 @@ def _who(conversation: Conversation) -> str:
     return str(conversation.patient or conversation.phone or "visitor of the portal")
 
 
+def _understanding(said: ChatMessage, reply: ChatMessage | None, *, is_correctable: bool) -> SafeString:
+    """Return what a patient's message was taken for, and the way to say that it was something else."""
+    if said.author != ChatMessage.Author.PATIENT or not (reply or is_correctable):
+        return SafeString()
+    taken_for = format_html("<br><small>understood as: {}</small>", in_words(reply.commands)) if reply else ""
+    return format_html("{}{}", taken_for, _way_to_correct(said) if is_correctable else "")
+
+
+def _way_to_correct(said: ChatMessage) -> SafeString:
+    link = ' <small><a class="text-primary-600 dark:text-primary-500" href="{}">{}</a></small>'
+    if correction := getattr(said, "correction", None):
+        return format_html(
+            link, reverse("admin:chatbot_example_change", args=[correction.pk]), "It was corrected."
+        )
+    page = f"{reverse('admin:chatbot_example_add')}?{urlencode({'message': said.pk})}"
+    return format_html(link, page, "Understood wrongly?")
+
+
 def _speaker(said: ChatMessage) -> str:
     return str(said.account) if said.account else said.get_author_display().capitalize()
 
@@ -179,41 +213,3 @@ class HandoffAdmin(ReadOnly):
     @display(description="urgent", label={"urgent": "danger"}, ordering="is_urgent")
     def urgency(self, asked: Handoff) -> str:
         return "urgent" if asked.is_urgent else ""
-
-
-@admin.register(RedFlag)
-class RedFlagAdmin(Kept):
-    """The red-flag list; nothing on it counts as the practice's own before a clinician signs it."""
-
-    form = RedFlagForm
-    list_display = ("name", "level", "is_active", "approved_by", "approved_on")
-    list_filter = ("level", "is_active", ("approved_on", admin.EmptyFieldListFilter))
-    search_fields = ("name", "advice")
-
-
-@admin.register(Document)
-class DocumentAdmin(ModelAdmin):
-    """What the assistant may quote; vectors follow within a minute of a change."""
-
-    list_display = ("title", "audience", "is_published", "reviewed_on", "passage_count", "indexed_at")
-    list_filter = ("audience", "is_published")
-    search_fields = ("title", "body")
-    readonly_fields = ("changed_at", "indexed_at")
-    prepopulated_fields = {"slug": ("title",)}
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Document]:
-        return super().get_queryset(request).annotate(passages_held=Count("passages"))
-
-    @display(description="passages", ordering="passages_held")
-    def passage_count(self, document: Any) -> int:
-        return document.passages_held
-
-    def save_model(self, request: HttpRequest, obj: Document, form: Any, change: bool) -> None:
-        knowledge.write(obj)
-
-    def delete_model(self, request: HttpRequest, obj: Document) -> None:
-        knowledge.remove(obj)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
-        for document in queryset:
-            knowledge.remove(document)
