@@ -86,28 +86,14 @@ def estimate(recipe: LargeRecipe, *, is_gpu: bool) -> Estimate:
 def weight_bytes(shape: Architecture) -> int:
     """Return the size of the base as QLoRA holds it: the layers in NF4, embeddings and output in bf16."""
     tables = shape.vocabulary * shape.hidden * (1 if shape.tied else 2)
-    in_layers = shape.layers * sum(rows * columns for rows, columns in projections(shape).values())
+    in_layers = shape.layers * sum(rows * columns for rows, columns in shape.projections.values())
     return int(in_layers * NF4_BYTES) + tables * HALF
 
 
 def adapter_parameters(shape: Architecture, r: int, targets: tuple[str, ...]) -> int:
     """Return how many numbers the adapter has: for each matrix, `r` times rows plus columns."""
-    matrices = projections(shape)
+    matrices = shape.projections
     return shape.layers * sum(r * sum(matrices[target]) for target in targets)
-
-
-def projections(shape: Architecture) -> dict[str, tuple[int, int]]:
-    """Return the matrices of one layer, by transformers' names: inputs and outputs."""
-    narrow = shape.hidden // shape.heads * shape.key_value_heads
-    return {
-        "q_proj": (shape.hidden, shape.hidden),
-        "k_proj": (shape.hidden, narrow),
-        "v_proj": (shape.hidden, narrow),
-        "o_proj": (shape.hidden, shape.hidden),
-        "gate_proj": (shape.hidden, shape.feed_forward),
-        "up_proj": (shape.hidden, shape.feed_forward),
-        "down_proj": (shape.feed_forward, shape.hidden),
-    }
 
 
 def _unpacked(shape: Architecture, number: int) -> int:
@@ -186,18 +172,18 @@ def _fits(recipe: LargeRecipe, found: Room) -> bool:
 def _other_recipes(recipe: LargeRecipe) -> list[LargeRecipe]:
     """Return the recipes with a smaller base, the largest first; commands are never swapped for talk."""
     paths = [path for path in RECIPES.glob("*.toml") if 'kind = "large"' in path.read_text(encoding="utf-8")]
-    size = recipe.architecture.parameters_billions
+    size = recipe.architecture.parameters
     others = [
         other
         for other in map(read, sorted(paths))
-        if other.task is Task.COMMAND and other.architecture.parameters_billions < size
+        if other.task is Task.COMMAND and other.architecture.parameters < size
     ]
-    return sorted(others, key=lambda other: -other.architecture.parameters_billions)
+    return sorted(others, key=lambda other: -other.architecture.parameters)
 
 
 def disk_bytes(recipe: LargeRecipe) -> int:
     """Return what a run writes at its fullest: the model in 16 bits twice, and each smaller one."""
-    parameters = recipe.architecture.parameters_billions * 1e9
+    parameters = recipe.architecture.parameters
     smaller = len(recipe.export.quantizations) * parameters * 8.5 / 8
     return int(parameters * (HALF + HALF) + smaller)
 

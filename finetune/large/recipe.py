@@ -31,7 +31,6 @@ class Architecture:
     """The numbers of the base that decide how much memory it takes; a downloaded base tells its own."""
 
     model_type: str
-    parameters_billions: float
     layers: int
     hidden: int
     feed_forward: int
@@ -42,6 +41,26 @@ class Architecture:
     """Whether the output layer is the embedding table itself."""
     rope_base: float = 500_000.0
     context: int = 8192
+
+    @property
+    def projections(self) -> dict[str, tuple[int, int]]:
+        """The matrices of one layer, by transformers' names: inputs and outputs."""
+        narrow = self.hidden // self.heads * self.key_value_heads
+        return {
+            "q_proj": (self.hidden, self.hidden),
+            "k_proj": (self.hidden, narrow),
+            "v_proj": (self.hidden, narrow),
+            "o_proj": (self.hidden, self.hidden),
+            "gate_proj": (self.hidden, self.feed_forward),
+            "up_proj": (self.hidden, self.feed_forward),
+            "down_proj": (self.feed_forward, self.hidden),
+        }
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the whole model has, but for its norms."""
+        tables = self.vocabulary * self.hidden * (1 if self.tied else 2)
+        return tables + self.layers * sum(rows * columns for rows, columns in self.projections.values())
 
 
 @dataclass(frozen=True)

@@ -88,11 +88,14 @@ class Encoder:
         marks = "|".join(re.escape(mark) for mark in _control_marks(tokenizer))
         self._controls = re.compile(marks or r"(?!)")
 
+    def text(self, messages: Sequence[Message]) -> str:
+        """Return what stands in front of the answer, as the model host renders it."""
+        harmless = [{**message, "content": self._disarm(message["content"])} for message in messages]
+        return self._tokenizer.apply_chat_template(harmless, tokenize=False, add_generation_prompt=True)
+
     def prompt(self, messages: Sequence[Message]) -> list[int]:
         """Return the ids in front of the answer, as the model host computes them."""
-        harmless = [{**message, "content": self._disarm(message["content"])} for message in messages]
-        text = self._tokenizer.apply_chat_template(harmless, tokenize=False, add_generation_prompt=True)
-        return self._ids(text)
+        return self._ids(self.text(messages))
 
     def encode(self, exchange: Exchange) -> Encoded:
         """Return the whole exchange; the loss counts from the answer's first token to its end mark."""

@@ -39,6 +39,11 @@ def convert(model: Path, target: Path, *, precision: Precision = Precision.BF16,
     return _run("convert_hf_to_gguf.py", [str(model), *named], target, precision)
 
 
+def convert_vocabulary(model: Path, target: Path) -> Path:
+    """Write only the tokenizer of a Hugging Face folder; raises as `convert` does."""
+    return _run("convert_hf_to_gguf.py", [str(model), "--vocab-only"], target, Precision.F16)
+
+
 def convert_adapter(adapter: Path, base: Path, target: Path, *, precision: Precision = Precision.F32) -> Path:
     """Write a LoRA adapter of peft to `target`; `base` is the folder of the model that it belongs to.
 
