@@ -52,6 +52,12 @@ class ChatBackend(Protocol):
     ) -> Iterator[str]:
         """Yield the answer piece by piece; raises like `complete`, at any piece."""
 
+    def load(self, model: str) -> None:
+        """Return once the server can answer as this model, however long loading takes.
+
+        Raises ModelUnavailable or ModelRefused.
+        """
+
 
 class Embedder(Protocol):
     """Turns texts into vectors of length one, so that a dot product is a cosine."""

@@ -17,6 +17,9 @@ DEADLINE_HEADER = "Deadline-Seconds"
 EMBEDDING_BATCH = 32
 """Texts of one request: few, so that a patient's question is not stuck behind a long document."""
 
+LOAD_SECONDS = 900.0
+"""How long a large model may take to be checked and read from disk."""
+
 BUSY = {429, 502, 503, 504}
 
 
@@ -65,6 +68,12 @@ class OpenAIBackend:
                     raise ModelUnavailable("The answer did not end in time.", reason="late")
                 if line.startswith("data:") and (piece := _piece(line.removeprefix("data:").strip())):
                     yield piece
+
+    def load(self, model: str) -> None:
+        try:
+            _post(self._client, "models/load", {"name": model}, LOAD_SECONDS)
+        except _NoSuchPath:
+            return  # a server that holds what it was started with: nothing to load
 
 
 class OpenAIEmbedder:
@@ -169,7 +178,19 @@ def _raise_for(response: httpx.Response) -> None:
     if response.status_code in BUSY or response.status_code >= 500:
         reason = {429: "busy", 504: "late"}.get(response.status_code, "down")
         raise ModelUnavailable(f"The model host answered {response.status_code}.", reason=reason)
-    raise ModelRefused(f"The model host answered {response.status_code}: {_problem(response)}")
+    refusal = f"The model host answered {response.status_code}: {_problem(response)}"
+    raise (_NoSuchPath if _is_no_such_path(response) else ModelRefused)(refusal)
+
+
+class _NoSuchPath(ModelRefused):
+    """The server has not got what was asked for at all."""
+
+
+def _is_no_such_path(response: httpx.Response) -> bool:
+    """Tell a path that is not there from a model that is not there."""
+    if response.status_code == 405:
+        return True
+    return response.status_code == 404 and '"model_not_found"' not in response.text
 
 
 def _problem(response: httpx.Response) -> str:

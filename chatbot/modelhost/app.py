@@ -6,25 +6,30 @@ import json
 import logging
 import time
 import uuid
-from collections import Counter
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from chatbot.modelhost import wire
+from chatbot.modelhost.answers import ModelMissing, ModelUnusable, NothingFits, PromptTooLong, Tally
+from chatbot.modelhost.catalogue import UnknownModel
+from chatbot.modelhost.embedder import NAME as EMBEDDER_NAME
 from chatbot.modelhost.embedder import MiniLm
 from chatbot.modelhost.gbnf import GrammarRefused
-from chatbot.modelhost.lane import Job, Lane, NotReady, QueueFull, State, TooLate
-from chatbot.modelhost.llama import GgufModel, NothingFits, PromptTooLong, Tally
+from chatbot.modelhost.job import Job, NotReady, QueueFull, TooLate
+from chatbot.modelhost.lane import Lane, State
+from chatbot.modelhost.metrics import Metrics
+from chatbot.modelhost.scheduler import Scheduler
 
 logger = logging.getLogger(__name__)
 
@@ -40,18 +45,16 @@ Outcome = TypeVar("Outcome")
 
 @dataclass
 class Host:
-    """What the process holds: two lanes, and counts of what went through them."""
+    """What the process holds: the chat models, the embedder, and figures of what went through them."""
 
-    chat: Lane[GgufModel]
+    chat: Scheduler
     embeddings: Lane[MiniLm]
     deadline_seconds: float
     api_key: str = ""
-    counts: Counter[str] = field(default_factory=Counter)
 
-    def count(self, tally: Tally) -> None:
-        self.counts["prompt_tokens"] += tally.prompt_tokens
-        self.counts["cached_tokens"] += tally.cached_tokens
-        self.counts["completion_tokens"] += tally.completion_tokens
+    @property
+    def metrics(self) -> Metrics:
+        return self.chat.metrics
 
     def seconds_for(self, request: Request) -> float:
         """Return how long the caller gives us; raises BadRequest for nonsense."""
@@ -88,6 +91,7 @@ def build(host: Host, *, names: tuple[str, ...] = LOOPBACK_NAMES) -> Starlette:
             Route("/v1/chat/completions", answer_chat, methods=["POST"]),
             Route("/v1/embeddings", answer_embeddings, methods=["POST"]),
             Route("/v1/models", list_models),
+            Route("/v1/models/load", load_model, methods=["POST"]),
             Route("/health", tell_health),
             Route("/metrics", tell_metrics),
         ],
@@ -106,15 +110,20 @@ async def answer_chat(request: Request) -> Response:
     """POST /v1/chat/completions."""
     host, body = _host(request), await _body(request)
     wanted = wire.read_chat(body)
-    answer = Answer(_engine_name(host.chat))
+    answer = Answer(wanted.model or host.chat.default.name)
     job = host.chat.submit(
-        lambda model: model.generate(wanted.prompt, answer.tally), seconds=host.seconds_for(request)
+        wanted.prompt,
+        answer.tally,
+        seconds=host.seconds_for(request),
+        model=wanted.model,
+        caller=wanted.caller,
     )
+    request.state.model = answer.model  # known by now, so that it may be a label
     if wanted.is_stream:
         return await _streamed(request, job, answer)
     async with job:
         text = await _unless_gone(request, _joined(job))
-    host.count(answer.tally)
+    host.metrics.requests.labels(answer.model, "answered").inc()
     return JSONResponse(answer.whole(text))
 
 
@@ -148,10 +157,11 @@ async def _events(host: Host, pieces: AsyncIterator[str], first: str, answer: "A
                 yield answer.chunk(piece)
         yield answer.chunk("", finish_reason=answer.tally.finish_reason)
         yield "data: [DONE]\n\n"
+        host.metrics.requests.labels(answer.model, "answered").inc()
     except (TooLate, NothingFits) as problem:
-        yield wire.event(_REFUSALS[type(problem)].body(problem))
-    finally:
-        host.count(answer.tally)
+        refusal = _REFUSALS[type(problem)]
+        host.metrics.requests.labels(answer.model, refusal.code).inc()
+        yield wire.event(refusal.body(problem))
 
 
 class _EventStream(StreamingResponse):
@@ -173,8 +183,8 @@ async def answer_embeddings(request: Request) -> Response:
     job = host.embeddings.submit(lambda model: model.embed(texts), seconds=host.seconds_for(request))
     async with job:
         vectors = await _unless_gone(request, _gathered(job))
-    host.counts["embedded_texts"] += len(vectors)
-    return JSONResponse(wire.embeddings(_engine_name(host.embeddings), vectors))
+    host.metrics.embedded_texts.inc(len(vectors))
+    return JSONResponse(wire.embeddings(EMBEDDER_NAME, vectors))
 
 
 async def _gathered(job: Job[list[list[float]]]) -> list[list[float]]:
@@ -182,39 +192,63 @@ async def _gathered(job: Job[list[list[float]]]) -> list[list[float]]:
 
 
 async def list_models(request: Request) -> Response:
-    """GET /v1/models."""
+    """GET /v1/models: every model that may be named, and the embedder."""
     host = _host(request)
-    names = [_engine_name(lane) for lane in (host.chat, host.embeddings) if lane.engine is not None]
-    models = [{"id": name, "object": "model", "owned_by": "eyecare"} for name in names]
+    names = await asyncio.to_thread(host.chat.names)
+    if host.embeddings.engine is not None:
+        names.append((host.embeddings.engine.name, True))
+    models = [
+        {"id": name, "object": "model", "owned_by": "eyecare", "loaded": is_loaded}
+        for name, is_loaded in names
+    ]
     return JSONResponse({"object": "list", "data": models})
 
 
+async def load_model(request: Request) -> Response:
+    """POST /v1/models/load: answers once the model is ready to be asked."""
+    host, body = _host(request), await _body(request)
+    name = wire.read_name(body)
+    await _unless_gone(request, host.chat.load(name))
+    return JSONResponse({"id": name, "object": "model", "status": "loaded"})
+
+
 async def tell_health(request: Request) -> Response:
-    """GET /health: 200 when the chat model answers, 503 before or without it, with the details."""
+    """GET /health: 200 when the model of the settings answers, 503 before or without it, with the details."""
     host = _host(request)
-    lanes = {"chat": _lane_health(host.chat), "embeddings": _lane_health(host.embeddings)}
+    lanes = {"chat": _chat_health(host.chat), "embeddings": _lane_health(host.embeddings)}
     status = 200 if host.chat.state is State.READY else 503
     return JSONResponse({"status": host.chat.state, **lanes}, status_code=status)
 
 
+def _chat_health(chat: Scheduler) -> dict[str, Any]:
+    entry = chat.entry
+    return _queue_health(chat) | (
+        {"problem": chat.problem} if entry is None else {"model": entry.name, "sha256": entry.base_sha256}
+    )
+
+
 def _lane_health(lane: Lane[Any]) -> dict[str, Any]:
-    health = {
-        "state": lane.state,
-        "loaded": lane.state is State.READY,
-        "queue_depth": lane.depth,
-        "queue_limit": lane.limit,
+    engine = lane.engine
+    return _queue_health(lane) | (
+        {"problem": lane.problem} if engine is None else {"model": engine.name, "sha256": engine.sha256}
+    )
+
+
+def _queue_health(queue: Scheduler | Lane[Any]) -> dict[str, Any]:
+    return {
+        "state": queue.state,
+        "loaded": queue.state is State.READY,
+        "queue_depth": queue.depth,
+        "queue_limit": queue.limit,
     }
-    if lane.engine is None:
-        return health | {"problem": lane.problem}
-    return health | {"model": lane.engine.name, "sha256": lane.engine.sha256}
 
 
 async def tell_metrics(request: Request) -> Response:
     """GET /metrics, in Prometheus' text format."""
     host = _host(request)
-    figures = {f"{name}_total": count for name, count in sorted(host.counts.items())}
-    figures |= {"chat_queue_depth": host.chat.depth, "embeddings_queue_depth": host.embeddings.depth}
-    return PlainTextResponse("".join(f"eyecare_model_{name} {value}\n" for name, value in figures.items()))
+    host.metrics.queue.labels("chat").set(host.chat.depth)
+    host.metrics.queue.labels("embeddings").set(host.embeddings.depth)
+    return Response(host.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 @dataclass
@@ -251,6 +285,9 @@ class _Refusal:
 _REFUSALS: dict[type[Exception], _Refusal] = {
     wire.BadRequest: _Refusal(400, "invalid_request_error", "invalid_request"),
     wire.WrongKey: _Refusal(401, "authentication_error", "invalid_api_key"),
+    UnknownModel: _Refusal(404, "invalid_request_error", "model_not_found"),
+    ModelMissing: _Refusal(422, "invalid_request_error", "model_unusable"),
+    ModelUnusable: _Refusal(422, "invalid_request_error", "model_unusable"),
     GrammarRefused: _Refusal(400, "invalid_request_error", "invalid_grammar"),
     PromptTooLong: _Refusal(400, "invalid_request_error", "context_length_exceeded"),
     NothingFits: _Refusal(422, "invalid_request_error", "grammar_cannot_be_met"),
@@ -262,7 +299,7 @@ _REFUSALS: dict[type[Exception], _Refusal] = {
 
 async def _refuse(request: Request, problem: Exception) -> Response:
     refusal = _REFUSALS[type(problem)]
-    _host(request).counts[f"refused_{refusal.code}"] += 1
+    _host(request).metrics.requests.labels(getattr(request.state, "model", ""), refusal.code).inc()
     headers = {"Retry-After": str(refusal.retry_after)} if refusal.retry_after else None
     return JSONResponse(refusal.body(problem), status_code=refusal.status, headers=headers)
 
@@ -276,17 +313,13 @@ async def _fail(request: Request, problem: Exception) -> Response:
 
 async def _leave(request: Request, problem: Exception) -> Response:
     """Close the books on a caller who is gone; nobody reads this."""
-    _host(request).counts["abandoned"] += 1
+    _host(request).metrics.abandoned.inc()
     return Response(status_code=499)
 
 
 def _host(request: Request) -> Host:
     host: Host = request.app.state.host
     return host
-
-
-def _engine_name(lane: Lane[Any]) -> str:
-    return lane.engine.name if lane.engine is not None else ""
 
 
 async def _body(request: Request) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +96,11 @@ class Batch:
         for generation in list(self.running):
             self.finish(generation, problem)
         self.cache.clear()
+
+    def drop_adapter(self, key: str, adapter: Any) -> None:
+        """Give an adapter's memory back, and forget what was read with it; nobody may be using it."""
+        self.cache.forget_adapter(key)
+        self.context.drop_adapter(adapter)
 
     def close(self) -> None:
         """Give the memory back; nothing may be running."""

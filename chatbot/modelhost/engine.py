@@ -38,6 +38,7 @@ class Weights:
 
     path: Path
     name: str = ""
+    checks_values: bool = False
 
     def __post_init__(self) -> None:
         if not self.path.is_file():
@@ -61,6 +62,7 @@ class Weights:
         parameters.n_gpu_layers = 999  # every layer, where the library was built for a GPU
         if b"AMX_INT8 = 1" in llama_cpp.llama_print_system_info():
             parameters.use_extra_bufts = False  # its AMX kernels for quantized weights end the process
+        parameters.check_tensors = self.checks_values
         del _complaints[:]
         model = llama_cpp.llama_model_load_from_file(str(self.path).encode(), parameters)
         if not model:
@@ -346,11 +348,10 @@ _complaints: list[str] = []
 
 def _complaint() -> str:
     """Return llama.cpp's own reason, in brackets, where it gave one."""
-    for text in _complaints:
-        reason = text.rpartition(": ")[2] if text.count(": ") > 1 else text
-        if reason.strip():
-            return f" ({reason.strip()[:160].rstrip('.')})"
-    return ""
+    if not _complaints:
+        return ""
+    reason = _complaints[0].partition(": ")[2] or _complaints[0]
+    return f" ({reason.strip().rstrip('.')[:200]})"
 
 
 @llama_cpp.llama_log_callback

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chatbot.modelhost.answers import Prompt, PromptTooLong, Tally
+from chatbot.modelhost.catalogue import Entry
 from chatbot.modelhost.constraint import Constraint
 from chatbot.modelhost.engine import Weights
 from chatbot.modelhost.sampling import choose
@@ -39,13 +40,18 @@ class Reading:
 
 @dataclass(eq=False)
 class Request:
-    """Somebody who waits for an answer, and is told its pieces and its end."""
+    """Somebody who waits for an answer, and is told its pieces and its end.
 
+    `caller` names the conversation, whose requests share their turns; `entry` the model that is asked.
+    """
+
+    entry: Entry
     prompt: Prompt
     tally: Tally
     say: Callable[[str], None]
     end: Callable[[Exception | None], None]
     is_wanted: Callable[[], bool] = lambda: True
+    caller: str = ""
     asked_at: float = field(default_factory=time.perf_counter)
     reading: Reading | None = None
 

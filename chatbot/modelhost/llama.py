@@ -5,7 +5,7 @@ from pathlib import Path
 
 from chatbot.modelhost.answers import ModelMissing, ModelUnusable, NothingFits, Prompt, PromptTooLong, Tally
 from chatbot.modelhost.batch import Batch
-from chatbot.modelhost.catalogue import sha256
+from chatbot.modelhost.catalogue import Entry, sha256
 from chatbot.modelhost.engine import Weights
 from chatbot.modelhost.generation import Request, Voice
 
@@ -30,6 +30,7 @@ class GgufModel:
         self.sha256 = sha256(path)
         self.context_tokens = min(context_tokens, self.weights.trained_context)
         loaded = self.weights.adapter(adapter) if adapter else None
+        self._entry = Entry(self.name, str(path), self.sha256, context_tokens=self.context_tokens)
         self._voice = Voice(self.name, self.context_tokens, str(adapter or ""), loaded)
         self._batch = Batch(self.weights, cells=self.context_tokens, threads=threads)
 
@@ -40,7 +41,7 @@ class GgufModel:
         """
         said: list[str] = []
         problems: list[Exception | None] = []
-        request = Request(prompt, tally, said.append, problems.append)
+        request = Request(self._entry, prompt, tally, said.append, problems.append)
         generation = self._batch.admit(request, self._voice)
         if generation is None:
             raise RuntimeError("A model for one caller writes one answer at a time.")

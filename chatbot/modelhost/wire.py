@@ -15,6 +15,9 @@ OUTPUT_DEFAULT = 256
 INPUT_LIMIT = 64_000
 """Characters of all messages together."""
 
+WORD_LIMIT = 200
+"""Characters of the name of a model or a conversation."""
+
 EMBEDDING_LIMIT = 256
 """Texts of one embeddings request."""
 
@@ -41,6 +44,8 @@ class ChatRequest:
 
     prompt: Prompt
     is_stream: bool
+    model: str = ""
+    caller: str = ""
 
 
 def read_chat(body: Mapping[str, Any]) -> ChatRequest:
@@ -57,7 +62,25 @@ def read_chat(body: Mapping[str, Any]) -> ChatRequest:
         temperature=_number(body, "temperature", default=0.0, most=2.0),
         seed=int(_number(body, "seed", default=0, most=2**31)),
     )
-    return ChatRequest(prompt, is_stream=body.get("stream") is True)
+    is_stream = body.get("stream") is True
+    return ChatRequest(prompt, is_stream, model=_word(body, "model"), caller=_word(body, "user"))
+
+
+def read_name(body: Mapping[str, Any]) -> str:
+    """Read the body of /v1/models/load; raises BadRequest."""
+    if name := _word(body, "name"):
+        return name
+    raise BadRequest("name must say which model to load.", field="name")
+
+
+def _word(body: Mapping[str, Any], field: str) -> str:
+    """Return a short text, or an empty one where there is none."""
+    value = body.get(field)
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > WORD_LIMIT:
+        raise BadRequest(f"{field} must be text of at most {WORD_LIMIT} characters.", field=field)
+    return value
 
 
 def _messages(listed: object) -> list[dict[str, str]]:

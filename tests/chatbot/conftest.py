@@ -12,7 +12,6 @@ from chatbot import backends
 from chatbot.backends.memory import ScriptedBackend
 from chatbot.modelhost.app import Host
 from chatbot.modelhost.lane import Lane
-from chatbot.modelhost.llama import GgufModel
 from chatbot.tools import registry
 from tests.chatbot import serving, tea
 from tests.chatbot.tiny_gguf import write_tiny_gguf
@@ -28,7 +27,7 @@ def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_host(tiny_gguf: Path) -> Iterator[str]:
     """The address of a model host that serves the tiny model and word counts as embeddings."""
     host = Host(
-        chat=Lane("chat model", lambda: GgufModel(tiny_gguf, context_tokens=256), limit=32),
+        chat=serving.scheduler(tiny_gguf),
         embeddings=Lane("embedder", serving.WordEngine, limit=32),
         deadline_seconds=20,
     )

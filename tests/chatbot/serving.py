@@ -12,10 +12,14 @@ from typing import Any
 
 import httpx
 import uvicorn
+from django.conf import settings
 
 from chatbot.backends.memory import WordEmbedder
 from chatbot.modelhost.app import Host, build
-from chatbot.modelhost.llama import Prompt, Tally
+from chatbot.modelhost.batch import Batch
+from chatbot.modelhost.generation import Generation, Request, Voice
+from chatbot.modelhost.scheduler import Default, Scheduler
+from chatbot.modelhost.shelf import Limits
 
 
 @contextmanager
@@ -86,28 +90,45 @@ class WordEngine:
         yield WordEmbedder().embed(texts)
 
 
-class PacedEngine:
-    """Says a word each time the test lets it, and tells when it starts and when it is given up."""
+def scheduler(path: Path, *, limit: int = 32, parallel: int = 16, context_tokens: int = 256) -> Scheduler:
+    """Return the chat models of a host whose default is the one at `path`."""
+    default = Default(path, context_tokens, settings.LLM_MODEL)
+    return Scheduler(default, limit=limit, limits=Limits(memory_bytes=10**9, parallel=parallel, threads=1))
 
-    name = "paced"
-    sha256 = "0" * 64
 
-    def __init__(self) -> None:
-        self.may_speak = threading.Semaphore(0)
+class Pace:
+    """Has a scheduler take a step each time the test lets it, and tells when work starts and is given up."""
+
+    def __init__(self, chat: Scheduler) -> None:
+        self.may_step = threading.Semaphore(0)
         self.started: list[str] = []
         self.has_started = threading.Event()
         self.given_up = threading.Event()
+        self._build = chat.shelf.build
+        chat.shelf.build = self.build  # type: ignore[method-assign]
 
-    def generate(self, prompt: Prompt, tally: Tally) -> Iterator[str]:
-        self.started.append(prompt.messages[-1]["content"])
-        self.has_started.set()
-        try:
-            for _ in range(prompt.max_tokens):
-                self.may_speak.acquire()
-                yield "word "
-        except GeneratorExit:
-            self.given_up.set()
-            raise
+    def build(self, path: Path, context_tokens: int) -> Batch:
+        batch = self._build(path, context_tokens)
+        decode, admit, finish = batch.context.decode, batch.admit, batch.finish
+
+        def paced_decode(*rows: Any) -> Any:
+            self.may_step.acquire()
+            return decode(*rows)
+
+        def told_admit(request: Request, voice: Voice) -> Generation | None:
+            generation = admit(request, voice)
+            if generation is not None:
+                self.started.append(request.prompt.messages[-1]["content"])
+                self.has_started.set()
+            return generation
+
+        def told_finish(generation: Generation, problem: Exception | None = None) -> None:
+            if not generation.request.is_wanted():
+                self.given_up.set()
+            finish(generation, problem)
+
+        batch.context.decode, batch.admit, batch.finish = paced_decode, told_admit, told_finish  # type: ignore[method-assign, assignment]
+        return batch
 
 
 def ask(url: str, text: str = "hello", **body: Any) -> httpx.Response:

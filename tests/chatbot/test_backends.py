@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,17 +30,18 @@ def backend(tiny_host: str, settings: Settings) -> OpenAIBackend:
 
 
 @pytest.fixture
-def silent_host() -> Iterator[str]:
+def silent_host(tiny_gguf: Path) -> Iterator[str]:
     """A host whose model never says a word."""
-    engine = serving.PacedEngine()
+    chat = serving.scheduler(tiny_gguf, limit=0)
+    pace = serving.Pace(chat)
     host = Host(
-        chat=Lane("chat model", lambda: engine, limit=0),  # type: ignore[arg-type, return-value]
+        chat=chat,
         embeddings=Lane("embedder", serving.WordEngine, limit=0),  # type: ignore[arg-type]
         deadline_seconds=20,
     )
     with serving.listening(host) as url:
         yield f"{url}/v1"
-        engine.may_speak.release(1000)
+        pace.may_step.release(1000)
 
 
 def test_the_grammar_is_sent_where_the_server_reads_grammars(
@@ -154,3 +156,15 @@ def test_a_request_that_names_nothing_is_for_the_usual_model(
     OpenAIBackend(url).complete(HELLO)
     assert heard[0]["model"] == settings.LLM_MODEL
     assert "user" not in heard[0]
+
+
+def test_a_model_is_loaded_before_it_is_asked(backend: OpenAIBackend, settings: Settings) -> None:
+    backend.load(settings.LLM_MODEL)
+    with pytest.raises(ModelRefused, match="There is no model called 'nobody@1'"):
+        backend.load("nobody@1")
+    with pytest.raises(ModelRefused, match="There is no model called 'nobody@1'"):
+        backend.complete(HELLO, model="nobody@1")
+
+
+def test_a_server_without_a_way_to_load_models_has_nothing_to_load(tiny_host: str) -> None:
+    OpenAIBackend(f"{tiny_host}/elsewhere").load("any model")

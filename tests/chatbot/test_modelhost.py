@@ -18,8 +18,9 @@ from chatbot.modelhost.app import Host
 from chatbot.modelhost.embedder import DIMENSIONS, MiniLm
 from chatbot.modelhost.lane import Lane
 from chatbot.modelhost.llama import GgufModel, NothingFits, Prompt, PromptTooLong, Tally
+from chatbot.modelhost.scheduler import Scheduler
 from tests.chatbot import serving
-from tests.chatbot.serving import PacedEngine, ask, health
+from tests.chatbot.serving import Pace, ask, health
 from tests.chatbot.tiny_gguf import LONG_PIECE, write_tiny_gguf
 
 SCHEMA = {
@@ -36,6 +37,9 @@ TOOLS = (
     ToolOutline("order_status", "Where an order is.", (ArgumentOutline("order", "Which order."),)),
     ToolOutline("balance", "What is owed."),
 )
+WORD = {"grammar": 'root ::= "w"', "max_tokens": 1}
+"""An answer of one step: its prompt is read, and that says the token."""
+
 KILLS_THE_BINDING = """
 import sys, llama_cpp
 model = llama_cpp.Llama(sys.argv[1], n_ctx=64, verbose=False)
@@ -52,22 +56,27 @@ def model(tiny_gguf: Path) -> Iterator[GgufModel]:
 
 
 @pytest.fixture
-def paced() -> PacedEngine:
-    return PacedEngine()
+def paced_chat(tiny_gguf: Path) -> Scheduler:
+    """One answer at a time, with room for one request to wait."""
+    return serving.scheduler(tiny_gguf, limit=1, parallel=1)
 
 
 @pytest.fixture
-def paced_host(paced: PacedEngine) -> Iterator[str]:
-    """A host whose model speaks when told, with room for one request to wait."""
+def pace(paced_chat: Scheduler) -> Pace:
+    return Pace(paced_chat)
+
+
+@pytest.fixture
+def paced_host(paced_chat: Scheduler, pace: Pace) -> Iterator[str]:
+    """A host whose model takes a step when told."""
     host = Host(
-        chat=Lane("chat model", lambda: paced, limit=1),  # type: ignore[arg-type, return-value]
+        chat=paced_chat,
         embeddings=Lane("embedder", serving.WordEngine, limit=1),  # type: ignore[arg-type]
         deadline_seconds=20,
     )
     with serving.listening(host) as url:
         yield url
-        for _ in range(100):
-            paced.may_speak.release()
+        pace.may_step.release(100)
 
 
 def text_of(response: httpx.Response) -> str:
@@ -84,7 +93,7 @@ def says(model: GgufModel, text: str = "hello", **wanted: object) -> tuple[str, 
 def test_an_answer_has_the_shape_of_a_chat_completion(tiny_host: str) -> None:
     body = ask(tiny_host, grammar='root ::= "yes"').json()
     assert body["object"] == "chat.completion"
-    assert body["model"] == "tiny-random"
+    assert body["model"] == "eyecare-command"
     assert body["choices"] == [
         {"index": 0, "message": {"role": "assistant", "content": "yes"}, "finish_reason": "stop"}
     ]
@@ -160,59 +169,59 @@ def test_two_callers_do_not_cut_each_other(tiny_host: str) -> None:
     assert together == [*alone.values()] * 4
 
 
-def test_a_full_queue_says_when_to_come_back(paced_host: str, paced: PacedEngine) -> None:
+def test_a_full_queue_says_when_to_come_back(paced_host: str, pace: Pace) -> None:
     with ThreadPoolExecutor(2) as callers:
-        first = callers.submit(ask, paced_host, "first", max_tokens=1)
-        assert paced.has_started.wait(5)
-        second = callers.submit(ask, paced_host, "second", max_tokens=1)
+        first = callers.submit(ask, paced_host, "first", **WORD)
+        assert pace.has_started.wait(5)
+        second = callers.submit(ask, paced_host, "second", **WORD)
         while health(paced_host)["chat"]["queue_depth"] < 1:
             pass
         refused = ask(paced_host, "third")
         assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
-        paced.may_speak.release(2)
-        assert text_of(first.result()) == text_of(second.result()) == "word "
-    assert paced.started == ["first", "second"]
+        pace.may_step.release(2)
+        assert text_of(first.result()) == text_of(second.result()) == "w"
+    assert pace.started == ["first", "second"]
 
 
-def test_a_late_answer_is_dropped_and_the_next_caller_served(paced_host: str, paced: PacedEngine) -> None:
-    late = ask(paced_host, "late", deadline=0.05, max_tokens=5)
+def test_a_late_answer_is_dropped_and_the_next_caller_served(paced_host: str, pace: Pace) -> None:
+    late = ask(paced_host, "late", deadline=0.5, max_tokens=5)
     assert (late.status_code, late.json()["error"]["code"]) == (504, "deadline_exceeded")
-    paced.may_speak.release(2)
-    assert text_of(ask(paced_host, "next", max_tokens=1)) == "word "
-    assert paced.given_up.is_set()
+    pace.may_step.release(2)
+    assert text_of(ask(paced_host, "next", **WORD)) == "w"
+    assert pace.given_up.is_set()
 
 
-def test_what_is_late_before_its_turn_never_starts(paced_host: str, paced: PacedEngine) -> None:
+def test_what_is_late_before_its_turn_never_starts(paced_host: str, pace: Pace) -> None:
     with ThreadPoolExecutor(1) as callers:
-        first = callers.submit(ask, paced_host, "first", max_tokens=1)
-        assert paced.has_started.wait(5)
+        first = callers.submit(ask, paced_host, "first", **WORD)
+        assert pace.has_started.wait(5)
         assert ask(paced_host, "late", deadline=0.05).status_code == 504
-        paced.may_speak.release(2)
+        pace.may_step.release(2)
         first.result()
-    ask(paced_host, "next", max_tokens=1)
-    assert paced.started == ["first", "next"]
+    ask(paced_host, "next", **WORD)
+    assert pace.started == ["first", "next"]
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_caller_who_hangs_up_frees_the_model(paced_host: str, paced: PacedEngine, stream: bool) -> None:
+def test_a_caller_who_hangs_up_frees_the_model(paced_host: str, pace: Pace, stream: bool) -> None:
     body = {"messages": [{"role": "user", "content": "gone"}], "stream": stream}
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(f"{paced_host}/v1/chat/completions", json=body, timeout=httpx.Timeout(5, read=0.2))
     while "abandoned_total 1" not in httpx.get(f"{paced_host}/metrics").text:
         pass
-    paced.may_speak.release()
-    assert paced.given_up.wait(5)
+    pace.may_step.release()
+    assert pace.given_up.wait(5)
     assert health(paced_host)["chat"]["queue_depth"] == 0
 
 
-def test_a_caller_who_hangs_up_in_mid_stream_frees_the_model(paced_host: str, paced: PacedEngine) -> None:
+def test_a_caller_who_hangs_up_in_mid_stream_frees_the_model(paced_host: str, pace: Pace) -> None:
     body = {"messages": [{"role": "user", "content": "gone"}], "stream": True}
-    paced.may_speak.release()
+    pace.may_step.release()
     with httpx.stream("POST", f"{paced_host}/v1/chat/completions", json=body, timeout=5) as response:
-        assert "word" in next(response.iter_lines())
+        assert next(response.iter_lines()).startswith("data:")
     pause = threading.Event()
-    while not paced.given_up.is_set():
-        paced.may_speak.release()
+    while not pace.given_up.is_set():
+        pace.may_step.release()
         pause.wait(0.01)
     assert health(paced_host)["chat"]["queue_depth"] == 0
 
@@ -220,7 +229,7 @@ def test_a_caller_who_hangs_up_in_mid_stream_frees_the_model(paced_host: str, pa
 def test_without_a_model_file_chat_says_so_and_embeddings_are_served(tmp_path: Path) -> None:
     missing = tmp_path / "missing.gguf"
     host = Host(
-        chat=Lane("chat model", lambda: GgufModel(missing, context_tokens=64), limit=1),
+        chat=serving.scheduler(missing),
         embeddings=Lane("embedder", serving.WordEngine, limit=1),  # type: ignore[arg-type]
         deadline_seconds=5,
     )
@@ -240,7 +249,7 @@ def test_health_names_the_model_and_its_hash(tiny_host: str, model: GgufModel) -
         "loaded": True,
         "queue_depth": 0,
         "queue_limit": 32,
-        "model": "tiny-random",
+        "model": "eyecare-command",
         "sha256": model.sha256,
     }
 
@@ -276,7 +285,7 @@ def test_a_page_of_another_site_cannot_reach_the_model(tiny_host: str) -> None:
 
 def test_with_a_key_set_nobody_is_served_without_it(tiny_gguf: Path) -> None:
     host = Host(
-        chat=Lane("chat model", lambda: GgufModel(tiny_gguf, context_tokens=64), limit=1),
+        chat=serving.scheduler(tiny_gguf),
         embeddings=Lane("embedder", serving.WordEngine, limit=1),  # type: ignore[arg-type]
         deadline_seconds=20,
         api_key="a key",

@@ -12,7 +12,8 @@ from django.core.management.base import BaseCommand, CommandError
 from chatbot.modelhost.app import LOOPBACK_NAMES, Host, build
 from chatbot.modelhost.embedder import MiniLm
 from chatbot.modelhost.lane import Lane
-from chatbot.modelhost.llama import GgufModel
+from chatbot.modelhost.scheduler import Default, Scheduler
+from chatbot.modelhost.shelf import Limits, machine_bytes
 
 LOOPBACK_ADDRESSES = {"127.0.0.1", "::1", "localhost"}
 
@@ -45,13 +46,23 @@ class Command(BaseCommand):
 
 
 def _host(model: Path) -> Host:
+    default = Default(model, settings.LLM_CONTEXT_TOKENS, settings.LLM_MODEL)
+    chat = Scheduler(
+        default, limit=settings.LLM_QUEUE_LIMIT, limits=_limits(), folder=Path(settings.MODELS_DIR)
+    )
     return Host(
-        chat=Lane("chat model", lambda: _load(model), limit=settings.LLM_QUEUE_LIMIT),
+        chat=chat,
         embeddings=Lane("embedder", MiniLm, limit=settings.LLM_QUEUE_LIMIT),
         deadline_seconds=settings.LLM_DEADLINE_SECONDS,
         api_key=settings.LLM_API_KEY,
     )
 
 
-def _load(model: Path) -> GgufModel:
-    return GgufModel(model, context_tokens=settings.LLM_CONTEXT_TOKENS, threads=settings.LLM_THREADS)
+def _limits() -> Limits:
+    megabytes = settings.LLM_MEMORY_MB
+    return Limits(
+        memory_bytes=megabytes * 1_000_000 if megabytes else machine_bytes() * 6 // 10,
+        cache_tokens=settings.LLM_CACHE_TOKENS,
+        parallel=settings.LLM_PARALLEL,
+        threads=settings.LLM_THREADS,
+    )
