@@ -1,4 +1,4 @@
-"""A Hugging Face model from lessons to a file that is served: train, merge, convert, quantize, check, score."""
+"""A model from the hub on its way to being served: train, merge, convert, quantize, check, score."""
 
 import gc
 import hashlib
@@ -177,7 +177,7 @@ class Pipeline:
         return written, {"adapter": found}
 
     def evaluate(self, served: Path) -> dict[str, float]:
-        """Let the host's own class answer the held-out messages; dialogues have no right answer to compare."""
+        """Let the host's own class answer the held-out messages; a dialogue has no one right answer."""
         if self.recipe.task is not Task.COMMAND or not self.lessons.cases:
             return {}
         from chatbot.modelhost.llama import GgufModel
@@ -245,7 +245,7 @@ Expected = list[tuple[list[int], Any]]
 
 
 def load(base: Path, recipe: LargeRecipe) -> tuple[Any, Any]:
-    """Load base and adapter to train: by unsloth where it can, else plainly. Raises TooBig or PackagesMissing."""
+    """Load base and adapter: by unsloth where it can, else plainly. Raises TooBig or PackagesMissing."""
     memory.check(replace(recipe, architecture=bases.architecture(base)), memory.room())
     if packages.has_unsloth():
         from finetune.large import unsloth

@@ -213,10 +213,6 @@ def _sentencepiece(pieces: list[str], scores: list[float], kinds: list[int]) -> 
     return written
 
 
-def _write_settings(folder: Path, **settings: object) -> None:
-    written = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "clean_up_tokenization_spaces": False,
-        **settings,
-    }
+def _write_settings(folder: Path, settings: dict[str, object]) -> None:
+    written = {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False} | settings
     (folder / "tokenizer_config.json").write_text(json.dumps(written, indent=1), encoding="utf-8")
