@@ -1,4 +1,4 @@
-"""Writes a Llama of a real model's shape and vocabulary with random weights: as fast as the real one, no sense.
+"""Writes a Llama of a real model's shape and vocabulary with random weights: as fast, no sense.
 
     python benchmarks/random_llama.py TARGET.gguf [--shape 1b] [--weights q8_0]
 

@@ -13,7 +13,7 @@ from chatbot.modelhost.engine import Weights
 from chatbot.modelhost.generation import Voice
 from chatbot.modelhost.metrics import Metrics
 
-CONTEXTS = 8
+CONTEXTS = 4
 """How many whole contexts a cache has room for, unless the settings say otherwise."""
 
 _CONTAINER = Path("/sys/fs/cgroup/memory.max")
