@@ -79,7 +79,10 @@ class Recipe:
     about: str = ""
     compiled: bool = True
     """Whether to let torch.compile speed the model up; needs a C++ compiler."""
-    threads: int = 2
+    processes: int = 1
+    """How many train side by side, each with batches of its own."""
+    threads: int = 1
+    """Of each process."""
 
     @property
     def style(self) -> Style:

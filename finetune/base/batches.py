@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from finetune.base.crew import Crew
 from finetune.base.tokenizer import PAD_ID
 
 LENGTH_STEP = 8
@@ -90,15 +91,23 @@ class Mixture:
     other: Encoded
 
     def batches(
-        self, *, own_share: float, tokens: int, prompt_weight: float, seed: str, first_step: int = 0
+        self,
+        *,
+        own_share: float,
+        tokens: int,
+        prompt_weight: float,
+        seed: str,
+        first_step: int = 0,
+        crew: Crew = Crew(),  # noqa: B008 - it cannot be changed
     ) -> Iterator[Batch]:
-        """Yield batches of about `tokens` tokens.
+        """Yield batches of about `tokens` tokens, of those of a crew the ones for this process.
 
         What is yielded for a step depends on the arguments alone, so a run that was stopped goes on
         with the very batches that it would have seen.
         """
         both = self.own + self.other
-        cut = islice(self._cut(both.lengths, own_share, tokens, seed), first_step, None)
+        first = first_step * crew.size + crew.rank
+        cut = islice(self._cut(both.lengths, own_share, tokens, seed), first, None, crew.size)
         return (_pad([both[place] for place in group], prompt_weight) for group in cut)
 
     def _cut(self, lengths: Ids, own_share: float, tokens: int, seed: str) -> Iterator[list[int]]:

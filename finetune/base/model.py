@@ -34,11 +34,20 @@ class Norm(nn.Module):
         self.epsilon = epsilon
 
     def forward(self, hidden: Tensor) -> Tensor:
-        return functional.rms_norm(hidden.float(), self.weight.shape, self.weight, self.epsilon)
+        """Return what the next matrices read: under autocast converted once, not once for each of them."""
+        normed = functional.rms_norm(hidden.float(), self.weight.shape, self.weight, self.epsilon)
+        reduced = torch.is_autocast_enabled("cpu")
+        return normed.to(torch.get_autocast_dtype("cpu")) if reduced else normed
 
 
 class Attention(nn.Module):
-    """Causal self-attention with rotary positions (Su et al. 2021)."""
+    """Causal self-attention with rotary positions (Su et al. 2021).
+
+    Written out: on a CPU, going backward through `scaled_dot_product_attention` took a third of the time
+    of a whole step.
+    """
+
+    future: Tensor
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -47,17 +56,27 @@ class Attention(nn.Module):
         self.attn_k = nn.Linear(shape.width, shape.width, bias=False)
         self.attn_v = nn.Linear(shape.width, shape.width, bias=False)
         self.attn_output = nn.Linear(shape.width, shape.width, bias=False)
+        every = torch.ones(shape.context, shape.context, dtype=torch.bool)
+        self.register_buffer("future", every.triu(1), persistent=False)
 
     def forward(self, hidden: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
         query = rotate(self._heads(self.attn_q(hidden)), cosines, sines)
         key = rotate(self._heads(self.attn_k(hidden)), cosines, sines)
         value = self._heads(self.attn_v(hidden))
-        mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        length = hidden.shape[1]
+        scores = query @ key.transpose(2, 3) * self.shape.head_width**-0.5
+        scores = scores.masked_fill(self.future[:length, :length], float("-inf"))
+        mixed = scores.float().softmax(-1).to(value.dtype) @ value
         return self.attn_output(mixed.transpose(1, 2).flatten(2))
 
     def _heads(self, projected: Tensor) -> Tensor:
         batch, length, _ = projected.shape
         return projected.view(batch, length, self.shape.heads, self.shape.head_width).transpose(1, 2)
+
+
+def at_once(hidden: Tensor, *layers: nn.Linear) -> Tensor:
+    """Return the outputs of several layers side by side, in one multiplication."""
+    return functional.linear(hidden, torch.cat([layer.weight for layer in layers]))
 
 
 def rotate(heads: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
@@ -86,7 +105,8 @@ class Block(nn.Module):
     def forward(self, hidden: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
         hidden = hidden + self.attention(self.attn_norm(hidden), cosines, sines)
         normed = self.ffn_norm(hidden)
-        return hidden + self.ffn_down(functional.silu(self.ffn_gate(normed)) * self.ffn_up(normed))
+        gate, up = at_once(normed, self.ffn_gate, self.ffn_up).chunk(2, dim=-1)
+        return hidden + self.ffn_down(functional.silu(gate) * up)
 
 
 class CommandModel(nn.Module):

@@ -4,12 +4,13 @@ import itertools
 import random
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finetune.base.batches import Encoded, Mixture
+from finetune.base.crew import Crew, crew
 from finetune.base.hints import Hinter
 from finetune.base.tokenizer import Tokenizer
 from finetune.corpus.bank import bank
@@ -98,15 +99,22 @@ class Making:
 
     def train(self) -> None:
         """Train, or go on training from the checkpoint."""
+        self.prepare()
+        others = replace(self, progress=Silent())
+        with crew(self.recipe.processes, others.train_in) as lead:
+            self.train_in(lead)
+
+    def train_in(self, member: Crew) -> None:
+        """Do one process's part of the training."""
         from finetune.base.train import Checkpoint, train
 
-        self.prepare()
         train(
             self.recipe,
             self.mixture(),
             vocabulary=len(Tokenizer(self.folder / "tokenizer.model")),
             checkpoint=Checkpoint(self.folder / "checkpoint.pt"),
             progress=self.progress,
+            crew=member,
         )
 
     def export(self) -> None:

@@ -12,12 +12,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from finetune.base.batches import Batch, Mixture
+from finetune.base.crew import Crew
 from finetune.base.model import CommandModel, Shape
 from finetune.base.muon import Muon
 from finetune.progress import Cancelled, Progress, Silent
 from finetune.recipe import Recipe, Stage
 
 Optimizers = list[torch.optim.Optimizer]
+
+ALONE = Crew()
 
 CHECKPOINT_EVERY = 250
 REPORT_EVERY = 20
@@ -57,6 +60,7 @@ def train(
     vocabulary: int,
     checkpoint: Checkpoint | None = None,
     progress: Progress | None = None,
+    crew: Crew = ALONE,
 ) -> tuple[CommandModel, list[float]]:
     """Run the recipe's stages one after the other and return the model with the loss of every step run.
 
@@ -74,16 +78,19 @@ def train(
             model,
             optimizers,
             stage,
-            feed(mixture, stage, seed=recipe.seed, first_step=step),
+            feed(mixture, stage, seed=recipe.seed, first_step=step, crew=crew),
             compiled=recipe.compiled,
-            checkpoint=checkpoint,
+            checkpoint=checkpoint if crew.leads else None,
             first_step=step,
             progress=progress or Silent(),
+            crew=crew,
         )
     return model, losses
 
 
-def feed(mixture: Mixture, stage: Stage, *, seed: int, first_step: int = 0) -> Iterator[Batch]:
+def feed(
+    mixture: Mixture, stage: Stage, *, seed: int, first_step: int = 0, crew: Crew = ALONE
+) -> Iterator[Batch]:
     """Return a stage's batches from a step on."""
     return mixture.batches(
         own_share=stage.own_share,
@@ -91,6 +98,7 @@ def feed(mixture: Mixture, stage: Stage, *, seed: int, first_step: int = 0) -> I
         prompt_weight=stage.prompt_weight,
         seed=f"{seed}/{stage.name}",
         first_step=first_step,
+        crew=crew,
     )
 
 
@@ -133,6 +141,7 @@ def run_stage(
     checkpoint: Checkpoint | None = None,
     first_step: int = 0,
     progress: Progress | None = None,
+    crew: Crew = ALONE,
 ) -> list[float]:
     """Train one stage and return the loss of every step."""
     hidden = torch.compile(model.hidden, dynamic=True) if compiled else model.hidden
@@ -143,7 +152,7 @@ def run_stage(
             break
         _stop_if_cancelled(told, checkpoint, model, optimizers, stage, step)
         set_learning_rate(optimizers, stage.learning_rate * _slope(stage, step, done))
-        losses.append(one_step(model, hidden, optimizers, next(batches)))
+        losses.append(one_step(model, hidden, optimizers, next(batches), crew))
         if (step + 1) % REPORT_EVERY == 0 or step + 1 == stage.steps:
             recent = losses[-REPORT_EVERY:]
             told.report(f"train {stage.name}", step + 1, stage.steps, loss=sum(recent) / len(recent))
@@ -153,12 +162,17 @@ def run_stage(
 
 
 def one_step(
-    model: CommandModel, hidden: Callable[[Tensor], Tensor], optimizers: Optimizers, batch: Batch
+    model: CommandModel,
+    hidden: Callable[[Tensor], Tensor],
+    optimizers: Optimizers,
+    batch: Batch,
+    crew: Crew = ALONE,
 ) -> float:
-    """Learn from one batch and return its loss."""
+    """Learn from one batch, and from those of the rest of the crew, and return its loss."""
     with torch.autocast("cpu", dtype=torch.bfloat16):
         loss = batch_loss(model, hidden(batch.ids), batch)
     loss.backward()  # type: ignore[no-untyped-call]
+    crew.share(model)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     torch.nn.utils.clip_grad_norm_(trained, 1.0)
     for optimizer in optimizers:
