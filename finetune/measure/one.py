@@ -67,7 +67,8 @@ def understand(model: GgufModel, turn: Turn, style: Style) -> Answer:
     from chatbot import grammar
 
     rules = grammar.command_grammar(TOOLS, turn.message)
-    tally, pieces, first = Tally(), [], 0.0
+    tally, first = Tally(), 0.0
+    pieces: list[str] = []
     started = time.perf_counter()
     with contextlib.suppress(NothingFits):
         for piece in model.generate(Prompt(render(turn, TOOLS, style), rules, ANSWER_TOKENS), tally):

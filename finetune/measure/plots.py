@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -16,7 +17,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
 FORMATS = ("png", "svg")
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.size": 13,
     "axes.labelsize": 14,
     "svg.hashsalt": "eyecare",  # the same figures give the same file
