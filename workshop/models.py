@@ -54,6 +54,8 @@ class Dataset(models.Model):
 
     class Meta:
         ordering = ["-uploaded_at"]
+        verbose_name = "training examples"
+        verbose_name_plural = "training examples"
         constraints = [
             models.UniqueConstraint(fields=["sha256", "licence"], name="a_file_is_uploaded_once"),
             models.CheckConstraint(condition=Q(kept__gt=0), name="an_uploaded_file_holds_examples"),
@@ -64,6 +66,14 @@ class Dataset(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def key(self) -> str:
+        return str(self.pk)
+
+    @property
+    def left_out(self) -> int:
+        return self.rows - self.kept
 
     @property
     def path(self) -> Path:
@@ -239,7 +249,9 @@ class FineTuneJob(models.Model):
 
     id = _default_id()
     assistant = models.ForeignKey(Assistant, on_delete=models.PROTECT, related_name="fine_tune_jobs")
-    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="jobs")
+    dataset = models.ForeignKey(
+        Dataset, on_delete=models.PROTECT, related_name="jobs", verbose_name="training examples"
+    )
     recipe = models.CharField(max_length=60)
     base = models.ForeignKey(
         ModelVersion,

@@ -261,7 +261,7 @@ def test_lists_are_paged_and_ask_the_database_as_often_for_many_rows_as_for_few(
         candidate(assistant)
         started(assistant, dataset)
     for url in (FINE_TUNE, MODELS):
-        with django_assert_max_num_queries(6):
+        with django_assert_max_num_queries(7):
             page = api.get(url).json()
         assert (page["count"], len(page["results"])) == (25, 20)
 

@@ -51,6 +51,8 @@ class Migration(migrations.Migration):
                 ('uploaded_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
+                'verbose_name': 'training examples',
+                'verbose_name_plural': 'training examples',
                 'ordering': ['-uploaded_at'],
             },
         ),
@@ -120,7 +122,7 @@ class Migration(migrations.Migration):
                 ('began_at', models.DateTimeField(blank=True, null=True)),
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
                 ('assistant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='fine_tune_jobs', to='chatbot.assistant')),
-                ('dataset', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='jobs', to='workshop.dataset')),
+                ('dataset', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='jobs', to='workshop.dataset', verbose_name='training examples')),
                 ('started_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('base', models.ForeignKey(blank=True, help_text='The whole model that it begins with; empty for the one that ships with the project.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='workshop.modelversion')),
                 ('version', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='made_by', to='workshop.modelversion')),
