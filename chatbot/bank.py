@@ -4,7 +4,9 @@ The rows hold the texts and their vectors; every process keeps a copy that it ch
 """
 
 import logging
+import math
 import threading
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -133,14 +135,16 @@ def told(turn: Turn, style: Style, *, assistant: Assistant, among: Collection[st
 # Vectors
 
 
-def sweep() -> int:
+def sweep(seconds: float = math.inf) -> int:
     """Give every example its vector, a batch at a time; return how many were given.
 
-    What was done stays done: a sweep that is broken off goes on where it stopped. Raises
-    ModelUnavailable or ModelRefused.
+    What was done stays done: a sweep that is broken off, or whose time is up, goes on where it stopped.
+    Raises ModelUnavailable or ModelRefused.
     """
-    model, given = settings.EMBEDDINGS_MODEL, 0
-    while batch := list(Example.objects.without_vector(model).values_list("pk", "text")[:BATCH]):
+    model, given, ends_at = settings.EMBEDDINGS_MODEL, 0, time.monotonic() + seconds
+    while time.monotonic() < ends_at and (
+        batch := list(Example.objects.without_vector(model).values_list("pk", "text")[:BATCH])
+    ):
         vectors = backends.embedder().embed([text for _, text in batch], deadline_seconds=SWEEP_SECONDS)
         given += sum(
             _give(pk, text, vector, model) for (pk, text), vector in zip(batch, vectors, strict=True)

@@ -145,7 +145,7 @@ class ExampleAdmin(Chooses, ModelAdmin):
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         is_trying = request.method == "POST" and "_understand" in request.POST
         if is_trying and self.has_view_permission(request):
-            request.POST = self._tried(request)  # type: ignore[assignment]
+            request.POST = self._tried(request)
         try:
             return super().changeform_view(request, *args, **kwargs)
         except Refusal as refusal:

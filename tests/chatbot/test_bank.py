@@ -183,6 +183,12 @@ def test_a_sweep_that_breaks_off_goes_on_where_it_stopped(
     assert bank.sweep() == 3
 
 
+def test_a_sweep_whose_time_is_up_leaves_the_rest_to_the_next(words: WordEmbedder) -> None:
+    put("what do i owe", "balance")
+    assert (bank.sweep(seconds=0), bank.waiting()) == (0, 1)
+    assert (bank.sweep(), bank.waiting()) == (1, 0)
+
+
 def test_the_sweep_waits_for_an_embedder_that_is_down(settings: Settings) -> None:
     settings.EMBEDDINGS_BACKEND = f"{__name__}.Down"
     put("what do i owe", "balance")
