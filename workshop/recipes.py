@@ -46,7 +46,7 @@ def _read(path: Path) -> Recipe | None:
     read: dict[str, Any] = tomllib.loads(text)
     is_large = read.get("kind") == "large" and read.get("task") == "command"
     usual = read.get("fine_tune") or (read["training"] if is_large else None)
-    if usual is None:
+    if usual is None or usual.get("takes", "labelled") != "labelled":
         return None
     return Recipe(
         name=path.stem,

@@ -37,17 +37,21 @@ def workplace(settings, tmp_path, monkeypatch) -> Path:
     (tmp_path / "base.gguf").write_bytes(b"GGUF that ships with the project")
     monkeypatch.setenv("XDG_FAKE_BASE", settings.LLM_MODEL_PATH)
     monkeypatch.setattr(jobs, "LOOKS_EVERY_SECONDS", 0.02)
-    monkeypatch.setattr(recipes, "folder", lambda: _recipes(tmp_path / "recipes"))
+    written = _recipes(tmp_path / "recipes")
+    monkeypatch.setattr(recipes, "folder", lambda: written)
     settings.FINE_TUNE_COMMAND = [sys.executable, str(FAKE), "trains"]
     return tmp_path
 
 
 def _recipes(folder: Path) -> Path:
-    folder.mkdir(exist_ok=True)
+    folder.mkdir()
     (folder / "small.toml").write_text(
         'title = "Small"\nabout = "Learns your words."\n[fine_tune]\nepochs = 3\nlearning_rate = 2e-4\n'
     )
     (folder / "from-scratch.toml").write_text("seed = 1\n")
+    (folder / "dialogues.toml").write_text(
+        '[fine_tune]\nepochs = 1\nlearning_rate = 2e-4\ntakes = "dialogues"\n'
+    )
     return folder
 
 
