@@ -59,13 +59,15 @@ def _rank(name: str, order: list[str]) -> int:
 
 
 def _as_said(span: str, said: str) -> str:
-    found = re.search(re.escape(span), said, re.I) if span else None
+    if span in said:
+        return span
+    found = re.search(re.escape(span), said, re.I)
     return found[0] if found else span
 
 
 def _fault(example: Example, allowed: Allowed) -> str:
     """Return why a tidy example cannot be used; empty when it can."""
-    if not any(map(str.isalnum, example.turn.message)):
+    if not example.turn.message:
         return EMPTY
     if len(example.commands) > COMMAND_LIMIT:
         return TOO_MANY

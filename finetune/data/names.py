@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from faker.providers.person import en_GB, en_IN, en_US, es_ES, es_MX
@@ -32,10 +32,11 @@ def _words(name: str) -> frozenset[str]:
 
 _WORD = re.compile(r"[^\W\d_][\w'’-]*")
 _ANNOUNCED = re.compile(
-    r"\b(?:name(?:'?s| is| was|:)|(?:mr|mrs|ms|miss|mx|sra?|srta|señora?)\b\.?|me llamo|nombre es"
-    r"|(?:on|in) behalf of|calling for|signed,?)[ ]+",
-    re.I,
+    r"\b(?:name(?:'?s| is| was|:)|me llamo|nombre es|(?:on|in) behalf of|calling for|signed,)[ ]+", re.I
 )
+_TITLE = re.compile(r"\b(?:mr|mrs|mx|sra?|srta|señora?)\b\.? +", re.I)
+_MAYBE_TITLE = re.compile(r"\b(?:ms|miss)\b\.? +", re.I)
+"""Patients miss visits and have MS: what follows must look like a name."""
 _MAYBE_ANNOUNCED = re.compile(
     r"\b(?:this is|it'?s|i am|i'?m|soy|hi|hello|hey|dear|for|"
     r"(?:my|our|his|her) (?:daughter|son|wife|husband|mother|mom|mum|father|dad|kid|child|partner|friend"
@@ -101,23 +102,47 @@ class _Said:
             ):
                 break
             taken.append(word)
-        return Finding("name", taken[0].start(), taken[-1].end()) if taken else None
+        return self.of(taken[0].start(), taken[-1].end()) if taken else None
+
+    def of(self, start: int, end: int) -> Finding:
+        """Return the finding there, without the ending of "Ana's"."""
+        return Finding("name", start, end - 2 if self.text[start:end].endswith("'s") else end)
 
 
 def search(text: str, asked: str) -> Iterator[Finding]:
     said = _Said(text, tuple(_WORD.finditer(text)))
     if asked in {"name", "first_name", "last_name", "patient"} and 1 <= len(said.words) <= 3:
         yield Finding("name", said.words[0].start(), said.words[-1].end())
-    for cue in _ANNOUNCED.finditer(text):
-        yield from _one(said.name_at(cue.end()))
-    for cue in (*_MAYBE_ANNOUNCED.finditer(text), *_SIGNED.finditer(text)):
-        yield from _one(_listed(said, cue.end()))
+    cues = (
+        (_ANNOUNCED, said.name_at),
+        (_TITLE, partial(_surname, said)),
+        (_MAYBE_TITLE, partial(_surname, said, is_sure=False)),
+        (_MAYBE_ANNOUNCED, partial(_listed, said)),
+        (_SIGNED, partial(_listed, said)),
+    )
+    for cue, name_after in cues:
+        yield from filter(None, (name_after(match.end()) for match in cue.finditer(text)))
     yield from _unannounced(said)
 
 
-def _one(finding: Finding | None) -> Iterator[Finding]:
-    if finding:
-        yield finding
+def _surname(said: _Said, start: int, *, is_sure: bool = True) -> Finding | None:
+    """Return the one word after a title, and what is capitalised as it is."""
+    finding = said.name_at(start)
+    if not finding:
+        return None
+    words = said.text[finding.start : finding.end].split()
+    known = _names()
+    if not is_sure and not words[0].istitle() and _plain(words[0]) not in known.last | known.first:
+        return None
+    kept = itertools.takewhile(lambda word: _goes_on(words[0], word), words[1:])
+    return said.of(finding.start, finding.start + len(" ".join([words[0], *kept])))
+
+
+def _goes_on(first: str, word: str) -> bool:
+    """Whether a name after a title goes on with this word."""
+    if first.istitle() and word.istitle():
+        return True
+    return _plain(first) in _names().first and _plain(word) in _names().last
 
 
 def _listed(said: _Said, start: int) -> Finding | None:
@@ -130,7 +155,7 @@ def _listed(said: _Said, start: int) -> Finding | None:
     if not is_name or (words[0].casefold() in EVERYDAY and not (words[0].istitle() and len(words) > 1)):
         return None
     kept = itertools.takewhile(lambda word: _is_surname(word, words[0]), words[1:])
-    return Finding("name", finding.start, finding.start + len(" ".join([words[0], *kept])))
+    return said.of(finding.start, finding.start + len(" ".join([words[0], *kept])))
 
 
 def _is_surname(word: str, first: str) -> bool:
@@ -146,9 +171,9 @@ def _unannounced(said: _Said) -> Iterator[Finding]:
         if _TITLED.search(said.text, 0, word.start()) or not _is_first_name(word[0]):
             continue
         if following and _is_surname_of(word, following, said.text):
-            yield Finding("name", word.start(), following.end())
+            yield said.of(word.start(), following.end())
         elif word[0].istitle() and re.search(r"[\w,] $", said.text[: word.start()]):
-            yield Finding("name", *word.span())
+            yield said.of(*word.span())
 
 
 def _is_first_name(word: str) -> bool:

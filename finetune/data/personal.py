@@ -10,7 +10,6 @@ conversation, and differs between conversations.
 """
 
 import random
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -127,5 +126,10 @@ class _Retold:
 
 def _place(said: str, span: str) -> tuple[int, int]:
     """Return where the span stands as whole words; (-1, -1) when it does not."""
-    match = re.search(rf"(?<!\w){re.escape(span)}(?!\w)", said) if span else None
-    return match.span() if match else (-1, -1)
+    start = said.find(span) if span else -1
+    while start >= 0:
+        end = start + len(span)
+        if not (said[max(0, start - 1) : start].isalnum() or said[end : end + 1].isalnum()):
+            return start, end
+        start = said.find(span, start + 1)
+    return -1, -1

@@ -29,6 +29,9 @@ def _kinds(text: str, asked: str = "") -> list[tuple[str, str]]:
         ("i need a visit for my daughter sofía on march 4", [("name", "sofía")]),
         ("me llamo Lucía Fernández", [("name", "Lucía Fernández")]),
         ("mr. john smith here", [("name", "john smith")]),
+        ("mr gaertti is not well", [("name", "gaertti")]),
+        ("is my visit with Ms. Diaz", [("name", "Diaz")]),
+        ("i'll have to cancel Mr Rezaei's visit", [("name", "Rezaei")]),
         ("james wilson wants to cancel", [("name", "james wilson")]),
         ("can James come with me", [("name", "James")]),
         ("see you then, thanks, Ana", [("name", "Ana")]),
@@ -69,6 +72,10 @@ def test_personal_data_is_found(text, found):
         "between 9 and 5, the 12th",
         "Good morning, I need an Eye Exam",
         "do you take Blue Cross",
+        "do you drop people who miss visits",
+        "i have ms, do you see people with ms do you",
+        "my name is still down for it",
+        "i signed up by accident",
     ],
 )
 def test_what_is_no_personal_data_stays(text):
