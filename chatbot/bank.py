@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Count, Sum
 from numpy.typing import NDArray
 
@@ -146,9 +147,10 @@ def sweep(seconds: float = math.inf) -> int:
         batch := list(Example.objects.without_vector(model).values_list("pk", "text")[:BATCH])
     ):
         vectors = backends.embedder().embed([text for _, text in batch], deadline_seconds=SWEEP_SECONDS)
-        given += sum(
-            _give(pk, text, vector, model) for (pk, text), vector in zip(batch, vectors, strict=True)
-        )
+        with transaction.atomic():
+            given += sum(
+                _give(pk, text, vector, model) for (pk, text), vector in zip(batch, vectors, strict=True)
+            )
     return given
 
 

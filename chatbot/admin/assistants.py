@@ -10,7 +10,11 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelect2MultipleWidget
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminSelect2MultipleWidget,
+    UnfoldAdminTextareaWidget,
+)
 
 from chatbot import assistants
 from chatbot.labelling import task_choices
@@ -26,6 +30,12 @@ class AssistantForm(forms.ModelForm):
         choices=task_choices,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text="None chosen: everything.",
+    )
+    greeting = forms.CharField(
+        required=False,
+        max_length=500,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        help_text="Said instead of the usual hello.",
     )
     documents = forms.ModelMultipleChoiceField(
         Document.objects.defer("body"),

@@ -13,11 +13,10 @@ from django.utils.text import Truncator
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
-from chatbot import bank, engines, examples, identity, labelled, labelling, personal, prompt, services
+from chatbot import assistants, bank, corrections, engines, examples, labelled, labelling, prompt
 from chatbot.labelled import Labelled
 from chatbot.labelling import ExampleForm, FileForm, in_words, with_answer
-from chatbot.models import ChatMessage, Example
-from chatbot.tools import registry
+from chatbot.models import Assistant, ChatMessage, Example
 from eyecare.errors import Refusal
 from patients.models import Account
 from practice import audit
@@ -57,10 +56,10 @@ class ExampleAdmin(Chooses, ModelAdmin):
     actions_list = ("take_in", "as_lines", "as_table")
     fieldsets = (
         (None, {"fields": ("text", "commands")}),
-        ("Where it was said", {"fields": (("task", "asked", "last"),)}),
+        ("Where it was said", {"fields": ("task", "asked", "last")}),
         (
             "What it is used for",
-            {"fields": (("assistant", "language", "licence"), ("is_active", "for_scoring"))},
+            {"fields": ("assistant", ("language", "licence"), ("is_active", "for_scoring"))},
         ),
     )
     change_form_before_template = "admin/chatbot/example/corrected.html"
@@ -102,13 +101,8 @@ class ExampleAdmin(Chooses, ModelAdmin):
         corrected = _corrected(request)
         if corrected is None:
             return super().get_changeform_initial_data(request)
-        reply = services.reply_to(corrected)
-        return {
-            "text": _without_person(corrected),
-            "commands": reply.commands if reply else [],
-            **(reply.context if reply else {}),
-            "assistant": corrected.conversation.assistant_id,
-        }
+        begun = labelled.as_object(corrections.draft(corrected))
+        return {**begun, "assistant": corrected.conversation.assistant_id}
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         corrected = _corrected(request)
@@ -165,7 +159,9 @@ class ExampleAdmin(Chooses, ModelAdmin):
             messages.error(request, "Please write a message first.")
             return said
         turn = prompt.Turn(text, said.get("task", ""), said.get("asked", ""), said.get("last", ""))
-        understood = engines.understand(turn, registry.outlines())
+        assistant = _chosen(said.get("assistant", ""))
+        tools = assistants.toolbox(assistant).outlines()
+        understood = engines.understand(turn, tools, assistant=assistant)
         told = in_words(_as_columns(understood.commands)) or "nothing"
         messages.info(
             request,
@@ -250,11 +246,10 @@ def _corrected(request: HttpRequest) -> ChatMessage | None:
     return get_object_or_404(said, pk=int(key) if key.isdecimal() and len(key) < 18 else 0)
 
 
-def _without_person(said: ChatMessage) -> str:
-    people = identity.household(said.conversation)
-    people += [said.conversation.patient] if said.conversation.patient else []
-    names = {name for person in people for name in (person.first_name, person.last_name)}
-    return personal.replaced(prompt.normalise(said.text), names)
+def _chosen(key: str) -> Assistant:
+    """Return the assistant that was chosen in the form, else the usual one."""
+    found = Assistant.objects.filter(pk=int(key)).first() if key.isdecimal() and len(key) < 18 else None
+    return found or assistants.default()
 
 
 def _as_columns(commands: Iterable[Any]) -> list[dict[str, Any]]:

@@ -150,6 +150,19 @@ def test_a_correction_begins_with_the_message_without_who_wrote_it(desk: Client,
     assert AuditEvent.objects.filter(action="read", row=str(said.conversation_id)).exists()
 
 
+def test_a_detail_that_told_who_wrote_is_replaced_too(desk: Client, ana: Patient) -> None:
+    talk = services.begin(channel="web", patient=ana, account=ana.account)
+    said = services.receive(talk, "call 212-555-0188, move ana's exam")
+    services.answer(talk)
+    understood = [
+        {"name": "reschedule_appointment", "arguments": {"appointment": "ana's exam", "slot": "gone"}}
+    ]
+    ChatMessage.objects.filter(answers=said).update(commands=understood)
+    form = desk.get(ADD, {"message": said.pk}).context["adminform"].form
+    assert form.initial["text"] == "call 555-0100, move alex's exam"
+    assert form.initial["commands"][0]["arguments"] == {"appointment": "alex's exam", "slot": ""}
+
+
 def test_a_correction_knows_what_was_open_when_the_message_came(desk: Client, ana: Patient) -> None:
     talk = services.begin(channel="web", patient=ana, account=ana.account)
     services.say(talk, "I want to book an appointment")
