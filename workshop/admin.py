@@ -118,6 +118,7 @@ class DatasetAdmin(WorkshopAdmin):
     search_fields = ["name"]
     fields = ["file", "name", "licence"]
     actions = None
+    actions_list = ["take_from_bank"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Dataset]:
         found = super().get_queryset(request)
@@ -129,6 +130,30 @@ class DatasetAdmin(WorkshopAdmin):
 
     def shown(self, row: Dataset) -> dict[str, Any]:
         return {"tables": reports.of_upload(row), "named": reports.rows_named(row)}
+
+    def has_take_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return request.user.has_perm("workshop.add_dataset")
+
+    @action(
+        description="Take from the example bank",
+        icon="library_add",
+        permissions=["take"],
+        dialog=desk.asked(
+            "Take the practice's own examples?",
+            "Take them",
+            "Everything that you wrote into the bank or corrected in conversations, for one assistant.",
+            desk.BankDialog,
+        ),
+    )
+    def take_from_bank(self, request: HttpRequest, form: desk.BankDialog) -> HttpResponse:
+        act = partial(
+            services.take_from_bank, assistant=form.cleaned_data["assistant"], actor=_staff(request)
+        )
+        attempt(request, act, "They are taken in. Open them to read the report.")
+        page = reverse("admin:workshop_dataset_changelist")
+        if request.headers.get("HX-Request"):
+            return HttpResponse(headers={"HX-Redirect": page})
+        return redirect(page)
 
     @display(description="Examples", ordering="kept")
     def examples(self, dataset: Dataset) -> str:

@@ -131,6 +131,12 @@ class WhyDialog(BaseDialogForm):
     )
 
 
+class BankDialog(BaseDialogForm):
+    assistant = forms.ModelChoiceField(
+        Assistant.objects.active(), empty_label=None, widget=UnfoldAdminSelectWidget
+    )
+
+
 def asked(
     title: str, submit: str, description: str, form: type[BaseDialogForm] = BaseDialogForm
 ) -> ActionDialog:

@@ -17,7 +17,7 @@ from chatbot.models import Assistant
 from eyecare import clock
 from eyecare.errors import Invalid, NotFound, Refusal
 from patients.models import Account
-from workshop import gate, intake, results, serving, tasks
+from workshop import bank, gate, intake, results, serving, tasks
 from workshop.models import Dataset, Evaluation, FineTuneJob, ModelVersion, Promotion
 from workshop.refusals import (
     BadModel,
@@ -42,6 +42,12 @@ def upload(*, file: intake.Uploaded, licence: str, name: str = "", actor: Accoun
     with intake.arriving(file) as arrived:
         known = Dataset.objects.filter(sha256=arrived.sha256, licence=licence).first()
         return known or _keep(arrived, name=called, licence=licence, actor=actor)
+
+
+def take_from_bank(*, assistant: Assistant, actor: Account | None = None) -> Dataset:
+    """Take in what the practice wrote into the bank, or corrected in conversations. Raises BadFile."""
+    name = f"Example bank of {assistant}, {clock.today():%B %-d, %Y}"
+    return upload(file=bank.Taken(assistant), licence=Dataset.Licence.OWN, name=name, actor=actor)
 
 
 def _keep(arrived: intake.Arrived, *, name: str, licence: str, actor: Account | None) -> Dataset:
@@ -220,7 +226,9 @@ def evaluate(version_id: int) -> None:
 
 def _hear(version: ModelVersion) -> Evaluation:
     """Ask both models everything; nothing is written but signs of life."""
-    assistant, held_against = version.assistant, gate.cases(version.own_cases)
+    assistant = version.assistant
+    own = [*version.own_cases, *bank.for_scoring(assistant, gate.MOST_OWN_CASES)]
+    held_against = gate.cases(own)
     serving.make_ready(version)
     against, style = serving.model_of(assistant), serving.style_of(assistant)
     candidate = serving.hear(

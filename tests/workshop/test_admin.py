@@ -7,10 +7,10 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
-from chatbot.models import Assistant
+from chatbot.models import Assistant, Example
 from eyecare import clock
 from tests import factories
-from tests.workshop.conftest import candidate, examples_file, scored, started
+from tests.workshop.conftest import OWN, candidate, examples_file, scored, started
 from workshop import jobs, services
 from workshop.models import Dataset, FineTuneJob, ModelVersion, Promotion
 
@@ -278,3 +278,27 @@ def test_nothing_in_the_workshop_is_deleted_or_changed_by_hand(desk, job, assist
     for row in (job, job.dataset, version, logged):
         assert desk.get(_page(row, "delete")).status_code == 403
         assert desk.post(_page(row), {"name": "other"}).status_code == 403
+
+
+def test_the_practices_own_examples_are_taken_from_the_bank(desk, assistant):
+    for source in ("practice", "shipped"):
+        for number, (text, command, arguments) in enumerate(OWN):
+            Example.objects.create(
+                text=f"{text} {source}",
+                commands=[{"name": command, "arguments": arguments}],
+                source=source,
+                for_scoring=number == 3,
+            )
+    given = {"assistant": assistant.pk, "_form_submitted": 1}
+    page = desk.post("/admin/workshop/dataset/take_from_bank/", given, follow=True).content.decode()
+    assert "They are taken in." in page
+    dataset = Dataset.objects.get()
+    assert (dataset.rows, dataset.licence) == (3, "own")
+    assert "shipped" not in dataset.path.read_text()
+
+
+def test_an_empty_bank_is_told_and_takes_nothing_in(desk, assistant):
+    given = {"assistant": assistant.pk, "_form_submitted": 1}
+    page = desk.post("/admin/workshop/dataset/take_from_bank/", given, follow=True).content.decode()
+    assert "empty" in page
+    assert not Dataset.objects.exists()

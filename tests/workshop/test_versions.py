@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from django.db import DatabaseError, transaction
 
-from chatbot.models import Assistant
+from chatbot.models import Assistant, Example
 from eyecare.errors import Invalid, NotFound
 from tests import factories
 from tests.workshop.conftest import candidate, scored
@@ -313,3 +313,13 @@ def test_the_actor_of_a_promotion_cannot_be_forgotten(assistant, host):
     services.promote(version=scored(candidate(assistant)), why="first", actor=actor)
     with pytest.raises(DatabaseError), transaction.atomic():
         actor.delete()
+
+
+def test_messages_of_the_bank_that_are_kept_back_score_a_candidate(assistant, host):
+    Example.objects.create(
+        text="any chance of a pressure check", commands=[{"name": "book_appointment"}], for_scoring=True
+    )
+    version = _to_score(assistant)
+    services.evaluate(version.pk)
+    version.refresh_from_db()
+    assert version.evaluation.figures["own"] == {"right": 0, "total": 1}
