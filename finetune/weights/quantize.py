@@ -8,6 +8,7 @@ from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 
+import gguf
 import llama_cpp
 import numpy as np
 from numpy.typing import NDArray
@@ -82,15 +83,17 @@ def quantize(
 
 def size_after(source: Path, quantization: Quantization) -> int:
     """Return about how many bytes the quantized file will have, on the careful side."""
-    bits_before = 16 if _is_half(source) else 32
+    bits_before = 16 if _is_half(source) else 32  # also refuses what is no GGUF
     return int(source.stat().st_size * min(1.0, quantization.bits * 1.15 / bits_before)) + 2**20
 
 
 def _is_half(source: Path) -> bool:
     """Say whether the file's large tensors have 16 bits; the smallest answer is the careful one."""
-    import gguf
-
-    kinds = {tensor.tensor_type for tensor in gguf.GGUFReader(source).tensors if len(tensor.shape) > 1}
+    try:
+        tensors = gguf.GGUFReader(source).tensors
+    except (OSError, ValueError, IndexError, KeyError) as error:
+        raise QuantizationRefused(f"{source.name} is not a readable GGUF file.") from error
+    kinds = {tensor.tensor_type for tensor in tensors if len(tensor.shape) > 1}
     return gguf.GGMLQuantizationType.F32 not in kinds
 
 
