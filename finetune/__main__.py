@@ -9,6 +9,7 @@ corpus              print composed turns, to be read by people
 rehearse            go through a large recipe with a tiny model
 compare             measure any models and endpoints on the same messages
 quantization-report what smaller weights cost a model
+perplexity          how surprised models are by texts that they were not trained on
 """
 
 import argparse
@@ -77,6 +78,12 @@ def compare(arguments: Sequence[str]) -> None:
     compare.main(arguments)
 
 
+def perplexity(arguments: Sequence[str]) -> None:
+    from finetune.measure import perplexity
+
+    perplexity.main(arguments)
+
+
 def report_quantization(arguments: Sequence[str]) -> None:
     from finetune.measure import quantization
 
@@ -90,6 +97,7 @@ OTHERS: dict[str, Callable[[Sequence[str]], None]] = {
     "rehearse": rehearse,
     "compare": compare,
     "quantization-report": report_quantization,
+    "perplexity": perplexity,
 }
 
 

@@ -21,6 +21,7 @@ from finetune.measure import (
     compare,
     endpoint,
     measured,
+    perplexity,
     plots,
     quantization,
     systems,
@@ -118,6 +119,21 @@ def test_random_weights_are_as_surprised_by_a_text_as_by_any_other(fp32):
     reader.close()
     assert found.bytes == len("where are my glasses")
     assert 400 < found.perplexity < 1600
+
+
+def test_perplexities_are_told_on_labelled_messages_and_on_texts(fp32, tmp_path, capsys):
+    labelled = tmp_path / "held_out.jsonl"
+    labelled.write_text(json.dumps({"text": "what do I owe", "commands": [{"name": "balance"}]}), "utf-8")
+    perplexity.main([f"tiny={fp32},style=compact", "--labelled", str(labelled)])
+    assert "| tiny | " in capsys.readouterr().out
+    perplexity.main([f"tiny={fp32}", "--texts", str(labelled)])
+    assert "| Model | tokens | loss | perplexity | bits a byte |" in capsys.readouterr().out
+
+
+def test_a_server_is_not_asked_for_a_perplexity(capsys):
+    with pytest.raises(SystemExit):
+        perplexity.main(["big=http://host/v1", "--texts", __file__])
+    assert "does not tell how likely" in capsys.readouterr().err
 
 
 # What is measured
