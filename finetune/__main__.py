@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-"""Set before torch is loaded: threads that spin while they wait make it nine times slower on a busy machine."""
+"""Set before torch is loaded: threads that spin while they wait are nine times slower on a busy machine."""
 
 ROOT = Path(__file__).parent.parent
 BANK = ROOT / "chatbot" / "examples.jsonl"
@@ -41,10 +41,10 @@ def make(step: str, arguments: Sequence[str]) -> None:
 
 def write_bank(arguments: Sequence[str]) -> None:
     argparse.ArgumentParser(prog="python -m finetune bank").parse_args(arguments)
-    from finetune.corpus.bank import bank
+    from finetune.corpus.bank import SHIPPED_FRAMES, bank
     from finetune.data import labelled
 
-    examples = bank()
+    examples = bank(most=SHIPPED_FRAMES)
     labelled.write(BANK, examples)
     print(f"{len(examples)} examples in {BANK.relative_to(ROOT)}")
 

@@ -5,7 +5,6 @@ import random
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from finetune.base.batches import Encoded, Mixture
 from finetune.base.crew import Crew, crew
 from finetune.base.hints import Hinter
 from finetune.base.tokenizer import Tokenizer
-from finetune.corpus.bank import bank
+from finetune.corpus.bank import SHIPPED_FRAMES, bank
 from finetune.corpus.cases import DEVELOPMENT, HELD_OUT, read_cases
 from finetune.corpus.turns import compose
 from finetune.data import public
@@ -51,10 +50,6 @@ class Making:
     def q8(self) -> Path:
         return self.folder / "model-q8_0.gguf"
 
-    @cached_property
-    def hinter(self) -> Hinter:
-        return Hinter(bank(), self.folder)
-
     def own(self, turns: int | None = None) -> list[Example]:
         return compose(self.recipe.seed, turns or self.recipe.turns)
 
@@ -75,7 +70,7 @@ class Making:
     def hinted(self, own: list[Example]) -> list[Example]:
         if not self.recipe.hints:
             return own
-        return self.hinter.teach(own, share=self.recipe.hints, seed=self.recipe.seed)
+        return Hinter(bank(), self.folder).teach(own, share=self.recipe.hints, seed=self.recipe.seed)
 
     def _tokenizer(self, own: Iterable[Example], retold: list[Example]) -> Tokenizer:
         from finetune.base import tokenizer
@@ -162,11 +157,11 @@ class Making:
         print(f"Shipped as {SHIPPED.name}")
 
     def score(self, model: Path, cases: Path) -> "Score":
-        """Score a GGUF in the style that it was trained in, hinted by the whole bank."""
+        """Score a GGUF in the style that it was trained in, hinted by the bank that is shipped."""
         from finetune.base.shipped import style_of
         from finetune.measure.evaluate import evaluate, load
 
-        asked = self.hinter.tell(read_cases(cases))
+        asked = Hinter(bank(most=SHIPPED_FRAMES), self.folder).tell(read_cases(cases))
         return evaluate(load(model), asked, style=style_of(model))
 
     def pretrain(self) -> None:

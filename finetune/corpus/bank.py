@@ -28,12 +28,20 @@ _ANSWERED = {
 """Task and question of an answer that does not belong to a booking."""
 
 
-def bank(seed: int = 0) -> list[Example]:
-    """Return the bank: no scored case among it, and no message twice."""
+SHIPPED_FRAMES = 60
+"""So many frames of a section are shipped: enough that every way of asking has a neighbour."""
+
+
+def bank(seed: int = 0, *, most: int = 0) -> list[Example]:
+    """Return the bank: no scored case among it, and no message twice.
+
+    `most` takes so many frames of each section at the utmost, spread evenly over it.
+    """
     found: dict[str, Example] = {}
     for file, sections in frames().items():
         for section, written in sections.items():
-            for example in _rendered(file, section, written, seed):
+            taken = written[:: max(1, -(-len(written) // most))] if most else written
+            for example in _rendered(file, section, taken, seed):
                 if example.fits and not is_case(example.turn.message):
                     found.setdefault(example.turn.message, example)
     return list(found.values())
