@@ -21,8 +21,9 @@ _BLOCK = 512
 
 
 def letters(message: str) -> str:
-    """Return a message without capitals, marks and blanks that make no difference."""
-    return " ".join(re.sub(r"[\W_]+", " ", message).casefold().split())
+    """Return a message without capitals, marks and blanks that make no difference; signs alone stay."""
+    words = " ".join(re.sub(r"[\W_]+", " ", message).casefold().split())
+    return words or message.strip()
 
 
 def pairs(texts: Sequence[str], *, floor: int = ALIKE) -> Iterator[tuple[int, int, int]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from chatbot import prompt
 from chatbot.commands import ToolOutline
-from finetune.data import DataRefused, cleaning, labelled, likeness, personal, splitting
+from finetune.data import DataRefused, cleaning, conversations, files, labelled, likeness, personal, splitting
 from finetune.data.personal import Disguise
 from finetune.data.report import Report, SourceCount, count, lengths
 from finetune.examples import Example
@@ -59,8 +59,13 @@ class _Counts:
 
 
 def open_source(path: Path, *, licence: str = "") -> Source:
-    """Read a file of labelled messages; `licence` is that of rows which name none."""
-    return Source(path.name, licence, labelled.read(path, licence=licence))
+    """Read labelled messages, or labelled conversations: those say of each line who spoke it.
+
+    `licence` is that of rows which name none. Raises DataRefused.
+    """
+    _, first = next(files.rows(path), (0, {}))
+    reader = conversations.read if "who" in first else labelled.read
+    return Source(path.name, licence, reader(path, licence=licence))
 
 
 def prepare(

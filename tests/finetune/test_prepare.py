@@ -121,6 +121,15 @@ def test_the_same_words_in_the_same_state_count_once():
     assert report.train + report.held_out + report.repeated_in_held_out == len(DIFFERENT) + 1
 
 
+def test_a_thumb_up_is_not_a_thumb_down():
+    thumbs = [
+        _said("👍", Command("yes"), task="balance", asked="confirmation"),
+        _said("👎", Command("no"), task="balance", asked="confirmation"),
+    ]
+    report = prepare([_source(*thumbs)], seed=1).report
+    assert (report.dropped, report.contradictions, report.train + report.held_out) == ({}, 0, 2)
+
+
 def test_another_day_is_no_repetition():
     tuesday, thursday = (
         _said(
@@ -201,3 +210,27 @@ def test_a_file_is_read_with_the_licence_it_was_given(tmp_path: Path):
     source = open_source(path, licence="own")
     assert (source.name, source.licence) == ("words.jsonl", "own")
     assert prepare([source], seed=1).train[0].licence == "own"
+
+
+def test_a_file_of_conversations_is_known_by_who_speaks(tmp_path: Path):
+    path = tmp_path / "talks.jsonl"
+    rows = [
+        {
+            "conversation": "c1",
+            "who": "patient",
+            "text": "cancel it",
+            "commands": [{"name": "cancel_appointment"}],
+        },
+        {"conversation": "c1", "who": "assistant", "text": "Shall I cancel it?", "asked": "confirmation"},
+        {"conversation": "c1", "who": "patient", "text": "yes please", "commands": [{"name": "yes"}]},
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    prepared = prepare([open_source(path, licence="own")], seed=1)
+    assert [example.turn.task for example in prepared.train] == ["", "cancel_appointment"]
+
+
+def test_an_empty_table_is_refused(tmp_path: Path):
+    path = tmp_path / "words.csv"
+    path.write_text("text,command\n", "utf-8")
+    with pytest.raises(DataRefused, match="no example"):
+        prepare([open_source(path, licence="own")], seed=1)
