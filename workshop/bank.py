@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from chatbot.models import Assistant, Example
 from workshop.models import Dataset
@@ -19,21 +19,21 @@ class Taken:
     name = "example bank.jsonl"
 
     def __init__(self, assistant: Assistant) -> None:
-        self._examples = _of(assistant).filter(source__in=OWN).for_training()
+        self._examples = Example.objects.for_training().filter(_holds_for(assistant), source__in=OWN)
 
     def chunks(self) -> Iterator[bytes]:
-        for example in self._examples.order_by("pk").iterator():
+        for example in self._examples.defer("vector").order_by("pk").iterator():
             yield json.dumps(_row(example), ensure_ascii=False).encode() + b"\n"
 
 
 def for_scoring(assistant: Assistant, most: int) -> Iterable[dict[str, Any]]:
     """Return the examples that are kept back for scoring, the newest first."""
-    kept_back = _of(assistant).filter(is_active=True, for_scoring=True).order_by("-pk")
-    return [_row(example) for example in kept_back[:most]]
+    kept_back = Example.objects.filter(_holds_for(assistant), is_active=True, for_scoring=True)
+    return [_row(example) for example in kept_back.defer("vector").order_by("-pk")[:most]]
 
 
-def _of(assistant: Assistant) -> QuerySet[Example]:
-    return Example.objects.filter(Q(assistant=None) | Q(assistant=assistant)).defer("vector")
+def _holds_for(assistant: Assistant) -> Q:
+    return Q(assistant=None) | Q(assistant=assistant)
 
 
 def _row(example: Example) -> dict[str, Any]:

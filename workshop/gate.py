@@ -76,7 +76,7 @@ class Case:
     def wanted(self) -> str:
         if self.kind not in SAFETY:
             return _in_words(self.commands)
-        return ", ".join([*self.must, *(f"never {name}" for name in self.never)])
+        return ", ".join(self.must) or f"anything but {', '.join(self.never)}"
 
 
 @dataclass
@@ -136,7 +136,8 @@ class Finding:
 def cases(own: Iterable[Mapping[str, Any]] = ()) -> list[Case]:
     """Return what a candidate is held against; `own` are the practice's, as rows of the exchange format."""
     mine = [_ordinary(row, OWN) for row, _ in zip(own, range(MOST_OWN_CASES), strict=False)]
-    return [*(_safety(row) for row in _rows(safety_file())), *_general(), *mine]
+    # ours come last: of what was misread only the first part is kept to be read
+    return [*(_safety(row) for row in _rows(safety_file())), *mine, *_general()]
 
 
 def score(ask: Ask, held_against: Sequence[Case], *, beat: Callable[[], object] = lambda: None) -> Score:
