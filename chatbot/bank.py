@@ -25,6 +25,9 @@ from chatbot.prompt import Sample, Style, Turn, normalise
 
 logger = logging.getLogger(__name__)
 
+LOOK_EVERY_SECONDS = 2.0
+"""How long a process trusts its copy before it asks the database whether it still is the bank."""
+
 HINT_SECONDS = 0.5
 """How long the embedder may take before a message goes without a hint."""
 
@@ -43,43 +46,58 @@ Likeness = NDArray[np.float32]
 class Bank:
     """Every example that has its vector, a row of the matrix each.
 
-    `owners` holds the key of the assistant that an example is for, 0 for all of them; `firsts` its
-    first command, `samples` the whole of it.
+    `owners` holds the key of the assistant that an example is for, 0 for all of them; `samples` the
+    example, `names` its first command, and `kinds` the place of that in `known`.
     """
 
     stamp: Stamp
     matrix: Likeness
     owners: NDArray[np.int64]
-    firsts: NDArray[np.str_]
-    samples: tuple[Sample, ...]
+    kinds: NDArray[np.int64]
+    known: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    samples: tuple[Sample, ...] = ()
 
     def likeness(self, vector: Sequence[float], *, assistant: Assistant, among: Collection[str]) -> Likeness:
         """Return the cosine with each example; -1 for those of others, and of tasks that are not there."""
         likeness = self.matrix @ np.asarray(vector, dtype=np.float32)
         is_ours = (self.owners == 0) | (self.owners == (assistant.pk or 0))
-        return np.where(is_ours & np.isin(self.firsts, list(among)), likeness, np.float32(-1))
+        is_possible = np.array([name in among for name in self.known], dtype=bool)
+        return np.where(is_ours & is_possible[self.kinds], likeness, np.float32(-1))
 
 
-_EMPTY = Bank(
-    ("", 0, 0),
-    np.empty((0, 0), np.float32),
-    np.empty(0, np.int64),
-    np.empty(0, np.str_),
-    (),
-)
-_loading = threading.Lock()
-_held = _EMPTY
+_EMPTY = Bank(("", 0, 0), np.empty((0, 0), np.float32), np.empty(0, np.int64), np.empty(0, np.int64))
+
+
+@dataclass
+class _Held:
+    """The process's copy, and when it was last held against the database."""
+
+    bank: Bank = _EMPTY
+    looked_at: float = -math.inf
+
+
+_held = _Held()
+_looking = threading.Lock()
 
 
 def current() -> Bank:
-    """Return the bank as the database has it now; it is read again only where the stamp has changed."""
-    global _held
-    stamp = _stamp()
-    if _held.stamp != stamp:
-        with _loading:
-            if _held.stamp != stamp:
-                _held = _loaded(stamp)
-    return _held
+    """Return the bank as the database had it some seconds ago at most.
+
+    It is read again only where the stamp has changed; meanwhile other threads go on with the copy that
+    there is.
+    """
+    if time.monotonic() - _held.looked_at < LOOK_EVERY_SECONDS:
+        return _held.bank
+    if _looking.acquire(blocking=not _held.bank.samples):
+        try:
+            stamp = _stamp()
+            if _held.bank.stamp != stamp:
+                _held.bank = _loaded(stamp)
+            _held.looked_at = time.monotonic()
+        finally:
+            _looking.release()
+    return _held.bank
 
 
 def _stamp() -> Stamp:
@@ -101,12 +119,17 @@ def _loaded(stamp: Stamp) -> Bank:
     texts, commands, owners, vectors = zip(*rows, strict=True)
     flat = np.frombuffer(b"".join(map(bytes, vectors)), dtype=np.float16)
     samples = tuple(map(_sample, texts, commands))
+    names = tuple(sample.commands[0].name for sample in samples)
+    known = tuple(dict.fromkeys(names))
+    place_of = {name: place for place, name in enumerate(known)}
     return Bank(
         stamp,
         flat.reshape(len(rows), -1).astype(np.float32),
-        np.array([owner or 0 for owner in owners], np.int64),
-        np.array([sample.commands[0].name for sample in samples]),
-        samples,
+        owners=np.array([owner or 0 for owner in owners], np.int64),
+        kinds=np.array([place_of[name] for name in names], np.int64),
+        known=known,
+        names=names,
+        samples=samples,
     )
 
 
@@ -128,7 +151,7 @@ def told(turn: Turn, style: Style, *, assistant: Assistant, among: Collection[st
         return turn
     likeness = bank.likeness(vector, assistant=assistant, among=among)
     if style is Style.HINTED:
-        return replace(turn, near=nearest.hints(likeness, bank.firsts.tolist()))
+        return replace(turn, near=nearest.hints(likeness, bank.names))
     likest = nearest.likeliest(likeness, SAMPLES)
     return replace(turn, samples=tuple(bank.samples[place] for place in likest))
 

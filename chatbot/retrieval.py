@@ -32,7 +32,7 @@ class Neighbourhood:
         likeness = self.bank.likeness(self.vectors[text], assistant=self.assistant, among=among)
         votes: defaultdict[str, float] = defaultdict(float)
         for place in nearest.likeliest(likeness, NEIGHBOURS, FLOOR):
-            votes[str(self.bank.firsts[place])] += float(likeness[place])
+            votes[self.bank.names[place]] += float(likeness[place])
         winner = max(votes, key=votes.__getitem__, default="")
         return "" if winner in NOTHING else winner
 

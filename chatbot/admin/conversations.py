@@ -35,17 +35,27 @@ class ConversationAdmin(RecordsReads, Kept):
 
     form = ReplyForm
     list_display = ("who", "standing", "channel", "newest", "taken_by", "when")
-    list_filter = ("status", "is_urgent", "channel")
+    list_filter = ("status", "is_urgent", "channel", "assistant")
     list_select_related = ("patient", "taken_by")
     search_fields = ("patient__last_name", "patient__first_name", "patient__number", "phone")
     fields = (
         ("status", "is_urgent"),
         ("patient", "phone_of"),
-        ("channel", "taken_by"),
+        ("channel", "assistant"),
+        "taken_by",
         "thread",
         "reply",
     )
-    readonly_fields = ("status", "is_urgent", "patient", "channel", "phone_of", "taken_by", "thread")
+    readonly_fields = (
+        "status",
+        "is_urgent",
+        "patient",
+        "channel",
+        "assistant",
+        "phone_of",
+        "taken_by",
+        "thread",
+    )
     actions_detail = ("take", "end")
     date_hierarchy = "active_at"
 

@@ -30,8 +30,12 @@ class ExampleQuerySet(models.QuerySet["Example"]):
         return self.exclude(vector_model=model)
 
     def for_training(self) -> Self:
-        """Return what a model may learn from."""
-        return self.filter(is_active=True, for_scoring=False)
+        """Return what a model may learn from: what hints may be learned too."""
+        return self.banked()
+
+    def for_evaluation(self) -> Self:
+        """Return what scores a model."""
+        return self.filter(is_active=True, for_scoring=True)
 
 
 class Example(models.Model):

@@ -33,6 +33,13 @@ def outline(name: str, *arguments: str) -> ToolOutline:
 TOOLS = (outline("balance"), outline("ask_practice", "question"), outline("book_appointment", "slot"))
 
 
+@pytest.fixture(autouse=True)
+def _looking_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every message look whether the bank has changed, and let no other test see this one's."""
+    monkeypatch.setattr(bank, "LOOK_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(bank, "_held", bank._Held())
+
+
 class Down:
     """An embedder that cannot be reached."""
 
@@ -276,6 +283,29 @@ def test_a_message_is_checked_against_an_unchanged_bank_by_one_query(
     near("message")
     with django_assert_num_queries(1):
         near("message")
+
+
+def test_between_two_looks_a_message_costs_no_query(
+    words: WordEmbedder, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    row = put("what do i owe", "balance")
+    bank.sweep()
+    assert near("what do i owe") == (("balance", 9),)
+    monkeypatch.setattr(bank, "LOOK_EVERY_SECONDS", 60.0)
+    row.delete()
+    with django_assert_num_queries(0):
+        assert near("what do i owe") == (("balance", 9),)
+
+
+def test_whoever_comes_while_the_bank_is_read_again_goes_on_with_the_one_before(words: WordEmbedder) -> None:
+    put("what do i owe", "balance")
+    bank.sweep()
+    before = bank.current()
+    put("are you open", "ask_practice")
+    bank.sweep()
+    with bank._looking:
+        assert bank.current() is before
+    assert len(bank.current().samples) == 2
 
 
 def test_the_stamp_is_read_from_the_index_alone() -> None:
