@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chatbot.prompt import Style
 from finetune.base.batches import Encoded, Mixture
 from finetune.base.crew import Crew, crew
 from finetune.base.hints import Hinter
@@ -41,6 +42,8 @@ class Making:
     folder: Path
     public: Path | None = None
     progress: Progress = field(default_factory=Silent)
+    vectors: Path | None = None
+    """Where sentence vectors are kept, if not in the folder: several makings may share them."""
 
     @property
     def fp32(self) -> Path:
@@ -70,7 +73,9 @@ class Making:
     def hinted(self, own: list[Example]) -> list[Example]:
         if not self.recipe.hints:
             return own
-        return Hinter(bank(), self.folder).teach(own, share=self.recipe.hints, seed=self.recipe.seed)
+        return Hinter(bank(), self.vectors or self.folder).teach(
+            own, share=self.recipe.hints, seed=self.recipe.seed
+        )
 
     def _tokenizer(self, own: Iterable[Example], retold: list[Example]) -> Tokenizer:
         from finetune.base import tokenizer
@@ -157,12 +162,14 @@ class Making:
         print(f"Shipped as {SHIPPED.name}")
 
     def score(self, model: Path, cases: Path) -> "Score":
-        """Score a GGUF in the style that it was trained in, hinted by the bank that is shipped."""
+        """Score a GGUF in the style that it was trained in, hinted by the bank that is shipped if at all."""
         from finetune.base.shipped import style_of
         from finetune.measure.evaluate import evaluate, load
 
-        asked = Hinter(bank(most=SHIPPED_FRAMES), self.folder).tell(read_cases(cases))
-        return evaluate(load(model), asked, style=style_of(model))
+        asked, style = read_cases(cases), style_of(model)
+        if style is Style.HINTED:
+            asked = Hinter(bank(most=SHIPPED_FRAMES), self.vectors or self.folder).tell(asked)
+        return evaluate(load(model), asked, style=style)
 
     def pretrain(self) -> None:
         """Go from frames to a checked GGUF."""
