@@ -122,8 +122,8 @@ class Batch:
         work = [_next_token(generation) for generation in group if generation.is_writing]
         readers = [generation for generation in group if not generation.is_writing]
         budget = self._budget(len(work))
-        for generation in readers:
-            share = max(SLICE_TOKENS, budget // len(readers))
+        for before, generation in enumerate(readers):
+            share = max(SLICE_TOKENS, budget // (len(readers) - before))
             entry = self._next_slice(generation, min(share, budget), work) if budget > 0 else None
             if entry is not None:
                 work.append(entry)

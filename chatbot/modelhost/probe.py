@@ -37,13 +37,13 @@ def try_out(base: Path, adapter: Path | None) -> Needs:
         tried = subprocess.run(  # noqa: S603 - our own module, and two paths
             command, capture_output=True, timeout=SECONDS, check=False, cwd=Path(__file__).parents[2]
         )
-        told = json.loads(tried.stdout or b"{}")
-    except (subprocess.TimeoutExpired, ValueError) as error:
-        raise ModelUnusable(f"{base.name} could not be tried out.") from error
+    except subprocess.TimeoutExpired as error:
+        raise ModelUnusable(f"{base.name} was not ready after {SECONDS} seconds.") from error
+    if tried.returncode:
+        raise ModelUnusable(f"{(adapter or base).name} is damaged: it ends the program that reads it.")
+    told = json.loads(tried.stdout)
     if "problem" in told:
         raise ModelUnusable(told["problem"])
-    if not told:
-        raise ModelUnusable(f"{(adapter or base).name} is damaged: it ends the program that reads it.")
     return Needs(**told)
 
 

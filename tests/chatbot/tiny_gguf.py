@@ -43,6 +43,25 @@ def write_tiny_gguf(path: Path, *, seed: int = 0, with_bytes: bool = True) -> Pa
     return path
 
 
+def write_tiny_adapter(path: Path, *, seed: int, width: int = WIDTH, alpha: object = 4.0) -> Path:
+    """Write a LoRA adapter of rank 2 for the tiny model; another width does not go on it."""
+    chance = np.random.default_rng(seed)
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_type("adapter")
+    writer.add_string("adapter.type", "lora")
+    add_alpha = writer.add_float32 if isinstance(alpha, float) else writer.add_string
+    add_alpha("adapter.lora.alpha", alpha)  # type: ignore[arg-type]
+    for layer in range(LAYERS):
+        name = f"blk.{layer}.attn_v.weight"
+        writer.add_tensor(f"{name}.lora_a", chance.normal(0, 1, (2, width)).astype(np.float32))
+        writer.add_tensor(f"{name}.lora_b", chance.normal(0, 1, (width, 2)).astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
 def _vocabulary(with_bytes: bool) -> list[tuple[str, gguf.TokenType]]:
     kind = gguf.TokenType.BYTE if with_bytes else gguf.TokenType.UNUSED
     letters = [chr(code) for code in range(0x21, 0x7F)] + ["▁"]
