@@ -111,6 +111,8 @@ UNFOLD = {
                 "items": [
                     _item("Documents", "menu_book", "chatbot.document"),
                     _item("Red flags", "emergency", "chatbot.redflag"),
+                    _item("Assistants", "smart_toy", "chatbot.assistant"),
+                    _item("Examples", "school", "chatbot.example"),
                 ],
             },
             {

@@ -288,6 +288,7 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_SCHEDULE = {
     "send due messages": {"task": "messaging.tasks.sweep", "schedule": 15.0},
     "answer texts that were missed": {"task": "messaging.tasks.sweep_inbound", "schedule": 30.0},
+    "give new examples their vectors": {"task": "chatbot.tasks.sweep_examples", "schedule": 30.0},
     "answer chat messages that were missed": {"task": "chatbot.tasks.answer_missed", "schedule": 30.0},
     "queue due reminders": {"task": "appointments.tasks.sweep_reminders", "schedule": 30.0},
     "give back times that were held": {"task": "appointments.tasks.sweep_holds", "schedule": 30.0},

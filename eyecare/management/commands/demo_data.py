@@ -13,6 +13,7 @@ from django.db import transaction
 
 from appointments.models import Appointment
 from billing.models import LedgerEntry
+from chatbot import examples
 from eyecare import cast, clock
 from eyecare.demo import diary, house, people, records, waiting
 from orders.models import Order
@@ -59,6 +60,7 @@ class Command(BaseCommand):
         diary.build(dice, townsfolk)
         waiting.build(dice, townsfolk, not_seen_for_long)
         records.build()
+        examples.load_shipped()
 
     def _print_cast(self) -> None:
         if not Practice.objects.exists():

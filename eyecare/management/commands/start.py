@@ -37,6 +37,7 @@ class Command(BaseCommand):
             self.step("Loading the demo practice (once)")
             call_command("demo_data", stdout=self.stdout)
             sweep_documents.delay_on_commit()  # so that the first question needs not wait for the sweep
+        call_command("load_examples", stdout=self.stdout)
         if not settings.DEBUG and not settings.DEMO:
             self.step("Collecting static files")
             call_command("collectstatic", verbosity=0, interactive=False)
