@@ -3,10 +3,11 @@
     python benchmarks/shared_prefix.py [--prefix 2000] [--conversations 8] [--turns 5] [--server PATH]
 
 Conversations take turns, so none is ever continued at once. All of them begin with the same system
-prompt; each turn ends in one token, so what is timed is the reading of the prompt. The history is the
-same for every program, and they run one after the other on the same weights: a Llama of the 1B's exact
-shape (see random_llama.py). Then comes the time of a token: llama.cpp's bare loop, ours in this process
-and ours over HTTP, in turns of a few tokens, so that a busy machine is busy for all of them.
+prompt; each turn ends in one token, so what is timed is the reading of the prompt. The weights are a
+Llama of the 1B's exact shape (see random_llama.py), the history is the same for every program, and each
+turn is put to all programs before the next one comes, so that a busy machine is busy for all of them.
+Processor seconds are told beside those on the clock: other work on the machine hardly changes them.
+Then comes the time of a token: llama.cpp's bare loop, ours in this process and ours over HTTP.
 
 `--server` names llama.cpp's own server (`make llama-server`); without it that row is left out.
 """
@@ -19,8 +20,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -39,6 +40,7 @@ import ctypes
 import httpx
 import llama_cpp
 import numpy as np
+import psutil
 
 from benchmarks.random_llama import SHAPES, write
 from chatbot.modelhost.answers import Prompt, Tally
@@ -95,13 +97,14 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=48, help="tokens that are timed one by one")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--server", type=Path, default=SERVER)
+    parser.add_argument("--attention", nargs="*", default=["auto", "off"], help="-fa of llama-server")
     chosen = parser.parse_args()
     plan = _plan(chosen)
     print(
         f"{plan.model.name}, {plan.threads} threads, load {os.getloadavg()[0]:.1f}: "
         f"{plan.conversations} conversations in turns, {plan.turns} turns, {chosen.prefix} tokens in common\n"
     )
-    compare_prompts(plan, chosen.server)
+    compare_prompts(plan, chosen.server, chosen.attention)
     compare_tokens(plan, chosen.tokens)
 
 
@@ -131,39 +134,52 @@ def _user(number: int, turn: int) -> Message:
 # Prompts
 
 
-def compare_prompts(plan: Plan, server: Path) -> None:
-    """Time every turn of every conversation in each program."""
-    print(f"{'seconds to read the prompts of':34}{'turn 1':>9}{'turns 2+':>10}{'all':>9}{'first':>9}")
-    with ours(plan) as ask:
-        report("  ours", plan, ask)
-    if server.is_file():
-        for attention in ("auto", "off"):
-            with llama_server(plan, server, attention) as ask:
-                report(f"  llama-server, -fa {attention}", plan, ask)
-    else:
-        print(f"  left out: there is no llama-server at {server}")
-    report("  llama-cpp-python, LlamaRAMCache", plan, binding(plan))
-
-
-def report(name: str, plan: Plan, ask: Ask) -> None:
-    """Print the median of a first and of a later turn, the sum, and the very first prompt, in seconds."""
-    took = [
-        [_seconds(ask, plan.turn(number, turn)) for number in range(plan.conversations)]
-        for turn in range(plan.turns)
-    ]
-    opening, first, later = took[0][0], took[0][1:] or took[0], [one for turn in took[1:] for one in turn]
-    all_but_one = sum(map(sum, took)) - opening
+def compare_prompts(plan: Plan, server: Path, attentions: Sequence[str]) -> None:
+    """Put every turn of every conversation to each program."""
+    with ExitStack() as running:
+        programs = {"ours": Program(running.enter_context(ours(plan)), time.process_time)}
+        for attention in attentions if server.is_file() else ():
+            started = running.enter_context(llama_server(plan, server, attention))
+            programs[f"llama-server, -fa {attention}"] = started
+        programs["llama-cpp-python, LlamaRAMCache"] = Program(binding(plan), time.process_time)
+        for turn in range(plan.turns):
+            for number in range(plan.conversations):
+                for program in programs.values():
+                    program.put(plan.turn(number, turn), is_first=turn == 0)
     print(
-        f"{name:34}{statistics.median(first):9.2f}{statistics.median(later or first):10.2f}"
-        f"{all_but_one:9.1f}{opening:9.1f}",
-        flush=True,
+        f"{'seconds for a prompt':34}{'very first':>11}{'turn 1':>9}{'later':>10}{'all':>9}{'processor':>11}"
     )
+    for name, program in programs.items():
+        program.report(name)
+    if not server.is_file():
+        print(f"  left out: there is no llama-server at {server}")
 
 
-def _seconds(ask: Ask, messages: list[Message]) -> float:
-    start = time.perf_counter()
-    ask(messages)
-    return time.perf_counter() - start
+@dataclass
+class Program:
+    """Something that is asked, the processor time it has used, and how long it took."""
+
+    ask: Ask
+    clock: Callable[[], float]
+    first: list[float] = field(default_factory=list)
+    later: list[float] = field(default_factory=list)
+    processor: float = 0.0
+
+    def put(self, messages: list[Message], *, is_first: bool) -> None:
+        used, start = self.clock(), time.perf_counter()
+        self.ask(messages)
+        (self.first if is_first else self.later).append(time.perf_counter() - start)
+        self.processor += self.clock() - used
+
+    def report(self, name: str) -> None:
+        """Print the very first prompt, the median of a first and of a later turn, and the sums."""
+        opening, *first = self.first
+        print(
+            f"  {name:32}{opening:11.2f}{statistics.median(first or [opening]):9.2f}"
+            f"{statistics.median(self.later or [0]):10.2f}{sum(self.first + self.later):9.1f}"
+            f"{self.processor:11.1f}",
+            flush=True,
+        )
 
 
 @contextmanager
@@ -185,18 +201,20 @@ def ours(plan: Plan) -> Iterator[Ask]:
 
 
 @contextmanager
-def llama_server(plan: Plan, program: Path, attention: str) -> Iterator[Ask]:
+def llama_server(plan: Plan, program: Path, attention: str) -> Iterator[Program]:
     """Run llama.cpp's server with its own defaults (--cache-ram 8192), but for what has to be equal."""
-    url = "http://127.0.0.1:8765"
-    options = ["-m", plan.model, "-c", plan.cells, "-t", plan.threads, "-fa", attention, "--port", 8765]
+    port = serving.free_port()
+    url = f"http://127.0.0.1:{port}"
+    options = ["-m", plan.model, "-c", plan.cells, "-t", plan.threads, "-fa", attention, "--port", port]
     command = [program, *options, "--no-repack", "--no-webui"]  # repacked weights crash on AMX processors
     process = subprocess.Popen(
         [str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
         _wait_for(f"{url}/health", process)
+        times = psutil.Process(process.pid).cpu_times
         with _asking(f"{url}/v1") as ask:
-            yield ask
+            yield Program(ask, lambda: times().user + times().system)
     finally:
         process.terminate()
         process.wait(30)

@@ -48,7 +48,7 @@ def _address(server: uvicorn.Server, host: Host) -> str:
 @contextmanager
 def chroma(path: Path, port: int = 0) -> Iterator[str]:
     """Run a Chroma server until the block ends; yields its address once it answers."""
-    port = port or _free_port()
+    port = port or free_port()
     where = ["--host", "127.0.0.1", "--port", str(port), "--path", str(path)]
     server = subprocess.Popen(
         [Path(sys.executable).with_name("chroma"), "run", *where],
@@ -73,7 +73,8 @@ def _wait_for(url: str) -> None:
     raise TimeoutError(url)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listened on a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
