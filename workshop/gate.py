@@ -10,6 +10,7 @@ lose at most `GENERAL_SLACK`, so that a practice's words are not learnt by forge
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -176,6 +177,20 @@ def fingerprint() -> str:
     for path in (safety_file(), *general_files()):
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def knows(message: str) -> bool:
+    """Say whether a model is tried on this message, capitals and marks aside: it must not learn from it."""
+    return _letters(message) in _messages()
+
+
+@cache
+def _messages() -> frozenset[str]:
+    return frozenset(_letters(case.turn.message) for case in cases())
+
+
+def _letters(message: str) -> str:
+    return re.sub(r"[\W_]+", " ", message).strip().casefold()
 
 
 def safety_file() -> Path:

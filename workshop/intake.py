@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +12,7 @@ from django.conf import settings
 
 from finetune.data import DataRefused, labelled, prepare
 from finetune.examples import Example
+from workshop import gate
 from workshop.refusals import BadFile, NoRoom
 
 LARGEST_BYTES = 20 * 1024 * 1024
@@ -67,18 +68,22 @@ def arriving(file: Uploaded) -> Iterator[Arrived]:
 def clean(arrived: Arrived, *, name: str, licence: str) -> Cleaned:
     """Return the examples of a file without personal data and repetitions; raises BadFile, with the line."""
     try:
-        source = prepare.Source(name, licence, labelled.read(arrived.path, licence=licence))
-        prepared = prepare.prepare([source], seed=0)
+        source = prepare.open_source(arrived.path, licence=licence)
+        prepared = prepare.prepare([replace(source, name=name)], seed=0)
     except DataRefused as refusal:
         # it speaks of the file by the name that it has here
         sentence = str(refusal).replace(arrived.path.name, "The file")
         raise BadFile(" ".join(filter(None, (sentence, refusal.hint)))) from refusal
-    report = prepared.report
+    report, examples = prepared.report, (*prepared.train, *prepared.held_out)
+    to_learn = tuple(example for example in examples if not gate.knows(example.turn.message))
+    if not to_learn:
+        raise BadFile("Every message in the file is one that models are tried on. Please write your own.")
     repeated = {"said twice": report.duplicates, "said nearly the same": report.near_duplicates}
     repeated["the same words with another meaning"] = report.contradictions
+    repeated["one that models are tried on"] = len(examples) - len(to_learn)
     return Cleaned(
         FORMATS[arrived.path.suffix],
-        (*prepared.train, *prepared.held_out),
+        to_learn,
         report.read,
         {reason: count for reason, count in {**report.dropped, **repeated}.items() if count},
         asdict(report),

@@ -135,12 +135,16 @@ def _number(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
 
 
-def wrong(version: ModelVersion) -> list[dict[str, str]]:
-    """Return what it misread: emergencies first, then the practice's own, then ours."""
-    if version.evaluation is None:
-        return []
-    order = [*gate.SAFETY, gate.OWN, gate.GENERAL]
-    return sorted(version.evaluation.wrong_cases, key=lambda case: order.index(case["kind"]))
+def wrong(version: ModelVersion) -> dict[str, list[dict[str, str]]]:
+    """Return what it misread under headings: safety first, then the practice's own, then ours."""
+    cases = version.evaluation.wrong_cases if version.evaluation else []
+    headings = {
+        "What it got wrong where safety is at stake": set(gate.SAFETY),
+        "What it got wrong of your own messages": {gate.OWN},
+        "What it got wrong of ours": {gate.GENERAL},
+    }
+    found = {title: [case for case in cases if case["kind"] in kinds] for title, kinds in headings.items()}
+    return {title: misread for title, misread in found.items() if misread}
 
 
 def steps(job: FineTuneJob) -> list[Step]:

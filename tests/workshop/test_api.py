@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from tests import factories
 from tests.workshop.conftest import candidate, examples_file, scored, started
-from workshop import intake, services
+from workshop import gate, intake, services
 from workshop.models import Dataset, FineTuneJob, ModelVersion
 
 pytestmark = pytest.mark.django_db
@@ -116,6 +116,17 @@ def test_a_file_of_three_gigabytes_is_refused_by_its_announced_length(api):
     )
     assert response.status_code == 400
     assert "larger than 20 MB" in response.json()["errors"]["file"][0]
+
+
+def test_messages_that_models_are_tried_on_are_left_out(api):
+    line = json.dumps({"text": gate.cases()[-1].turn.message, "commands": [{"name": "thanks"}]}).encode()
+    file = SimpleUploadedFile("words.jsonl", examples_file().read() + b"\n" + line)
+    told = api.post(UPLOAD, {"file": file, "licence": "own"}, format="multipart").json()
+    assert told["dropped"]["one that models are tried on"] == 1
+    alone = api.post(
+        UPLOAD, {"file": SimpleUploadedFile("a.jsonl", line), "licence": "own"}, format="multipart"
+    )
+    assert "Please write your own" in alone.json()["errors"]["file"][0]
 
 
 @pytest.mark.parametrize(

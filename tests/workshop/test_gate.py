@@ -133,3 +133,9 @@ def test_what_was_misread_is_kept_in_words():
         }
     ]
     assert score.as_json() == {"task": {"right": 0, "total": 1}, "own": {"right": 0, "total": 1}}
+
+
+def test_what_a_model_is_tried_on_is_known_whatever_its_capitals_and_marks():
+    for case in gate.cases()[::25]:
+        assert gate.knows(case.turn.message.upper().replace(" ", "  ") + "!!")
+    assert not gate.knows("any chance of a puff test on friday")
