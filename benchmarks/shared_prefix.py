@@ -15,12 +15,10 @@ Then comes the time of a token: llama.cpp's bare loop, ours in this process and 
 import argparse
 import os
 import statistics
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -203,31 +201,11 @@ def ours(plan: Plan) -> Iterator[Ask]:
 @contextmanager
 def llama_server(plan: Plan, program: Path, attention: str) -> Iterator[Program]:
     """Run llama.cpp's server with its own defaults (--cache-ram 8192), but for what has to be equal."""
-    port = serving.free_port()
-    url = f"http://127.0.0.1:{port}"
-    options = ["-m", plan.model, "-c", plan.cells, "-t", plan.threads, "-fa", attention, "--port", port]
-    command = [program, *options, "--no-repack", "--no-webui"]  # repacked weights crash on AMX processors
-    process = subprocess.Popen(
-        [str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        _wait_for(f"{url}/health", process)
-        times = psutil.Process(process.pid).cpu_times
-        with _asking(f"{url}/v1") as ask:
+    options = ["-c", plan.cells, "-t", plan.threads, "-fa", attention]
+    with serving.llama_server(program, plan.model, *map(str, options)) as (url, process):
+        times = psutil.Process(process).cpu_times
+        with _asking(url) as ask:
             yield Program(ask, lambda: times().user + times().system)
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
-    pause = threading.Event()
-    while process.poll() is None:
-        with suppress(httpx.TransportError):
-            if httpx.get(url).is_success:
-                return
-        pause.wait(0.2)
-    raise RuntimeError("llama-server has ended.")
 
 
 @contextmanager

@@ -65,7 +65,7 @@ def chroma(path: Path, port: int = 0) -> Iterator[str]:
 
 def _wait_for(url: str) -> None:
     pause = threading.Event()
-    for _ in range(300):
+    for _ in range(600):
         with suppress(httpx.TransportError):
             if httpx.get(url).is_success:
                 return
@@ -79,6 +79,21 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@contextmanager
+def llama_server(program: Path, model: Path, *options: str) -> Iterator[tuple[str, int]]:
+    """Run llama.cpp's own server until the block ends; yields its address and its process's number."""
+    port = free_port()
+    # repacked weights crash on processors with AMX; its web pages are not built
+    command = [program, "-m", model, "--port", str(port), "--no-repack", "--no-webui", *options]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/health")
+        yield f"http://127.0.0.1:{port}/v1", server.pid
+    finally:
+        server.terminate()
+        server.wait(30)
 
 
 class WordEngine:
