@@ -168,6 +168,9 @@ def _claim(job_id: str) -> FineTuneJob | None:
 def _train(job: FineTuneJob, left: int | None) -> None:
     try:
         run = training.start(_arguments(job), job.folder, left_by=left)
+    except Refusal as refusal:  # a recipe that was there when the job was queued
+        _fail(job, refusal.sentence)
+        return
     except training.StillAtWork:
         _fail(job, "An earlier training still works in this folder and does not stop.")
         return
@@ -180,7 +183,8 @@ def _train(job: FineTuneJob, left: int | None) -> None:
 
 
 def _arguments(job: FineTuneJob) -> Sequence[str]:
-    begun = ["--base", job.base.file] if job.base else []
+    base = job.base.file if job.base else settings.LLM_MODEL_PATH
+    begun = [] if not job.base and recipes.get(job.recipe).names_its_base else ["--base", base]
     return [
         "--recipe",
         job.recipe,

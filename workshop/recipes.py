@@ -20,6 +20,8 @@ class Recipe:
     epochs: int
     learning_rate: float
     needs_gpu: bool = False
+    names_its_base: bool = False
+    """Whether it begins with a model of a hub; the others begin with the one that ships with the project."""
 
 
 def folder() -> Path:
@@ -55,4 +57,5 @@ def _read(path: Path) -> Recipe | None:
         epochs=int(usual["epochs"]),
         learning_rate=float(usual["learning_rate"]),
         needs_gpu=is_large or usual.get("needs") == "gpu",
+        names_its_base=read.get("kind") == "large",
     )

@@ -17,7 +17,7 @@ from chatbot.models import Assistant
 from eyecare import clock
 from eyecare.errors import Invalid, NotFound, Refusal
 from patients.models import Account
-from workshop import bank, gate, intake, results, serving, tasks
+from workshop import bank, gate, intake, results, serving, sizing, tasks
 from workshop.models import Dataset, Evaluation, FineTuneJob, ModelVersion, Promotion
 from workshop.refusals import (
     BadModel,
@@ -107,9 +107,8 @@ def record(*, job: FineTuneJob, result: results.Result, own_cases: list[Any]) ->
         "licences": result.licences,
         "details": result.details,
         "own_cases": own_cases,
-        "prompt_style": _style(str(result.details.get("prompt_style") or base.prompt_style)),
-        "context_tokens": base.context_tokens,
         "created_by": job.started_by,
+        **_served_as(result, base),
     }
     with serving.shelved(result.file) as shelved, transaction.atomic():
         version = _write(job.assistant, shelved, kind=result.kind, sha256=result.sha256, **lineage)
@@ -189,6 +188,14 @@ def _base_of(job: FineTuneJob) -> _Base:
         shipped = Path(settings.LLM_MODEL_PATH)
         return _Base(settings.LLM_MODEL, shipped, settings.LLM_PROMPT_STYLE, settings.LLM_CONTEXT_TOKENS)
     return _Base(job.base.name, Path(job.base.file), job.base.prompt_style, job.base.context_tokens)
+
+
+def _served_as(result: results.Result, base: _Base) -> dict[str, Any]:
+    """Return how the model is spoken to: an adapter as its base is, a whole model as its file says."""
+    if result.kind == ModelVersion.Kind.ADAPTER:
+        return {"prompt_style": _style(base.prompt_style), "context_tokens": base.context_tokens}
+    advice = sizing.advise(sizing.read(result.file), sizing.this_machine())
+    return {"prompt_style": _style(advice.prompt_style), "context_tokens": advice.context_tokens}
 
 
 def _style(name: str) -> str:

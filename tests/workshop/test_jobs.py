@@ -47,7 +47,7 @@ def test_a_training_ends_in_a_candidate_and_never_in_use(job, assistant):
     assert Assistant.objects.get(pk=assistant.pk).model_name == ""
 
 
-def test_the_training_is_told_what_was_chosen_and_no_secret(job, monkeypatch):
+def test_the_training_is_told_what_was_chosen_and_no_secret(job, monkeypatch, settings):
     monkeypatch.setenv("STRIPE_SECRET_KEY", "sk_live")
     monkeypatch.setenv("DATABASE_URL", "postgres://secret")
     _worked(job)
@@ -57,6 +57,8 @@ def test_the_training_is_told_what_was_chosen_and_no_secret(job, monkeypatch):
         "small",
         "--folder",
         str(job.folder),
+        "--base",
+        settings.LLM_MODEL_PATH,
         "--data",
         str(job.dataset.path),
         "--set",
