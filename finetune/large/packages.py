@@ -15,6 +15,8 @@ OLDER_NAMES = {
     "max_length": "max_seq_length",
     "processing_class": "tokenizer",
     "eval_strategy": "evaluation_strategy",
+    "activation_checkpointing": "gradient_checkpointing",
+    "activation_checkpointing_kwargs": "gradient_checkpointing_kwargs",
 }
 """What trl and transformers called a setting before."""
 

@@ -5,22 +5,23 @@ import hashlib
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from chatbot.prompt import Style
 from finetune.examples import Example
 from finetune.large import bases, memory, packages
-from finetune.large.lessons import Lessons
+from finetune.large.lessons import Lessons, gather
 from finetune.large.recipe import LargeRecipe, Task
-from finetune.large.texts import CHATML_TEMPLATE, Encoded, Encoder, Exchange, fitting
+from finetune.large.texts import CHATML_TEMPLATE, Encoded, Encoder, Exchange, NoTemplate, fitting
 from finetune.large.training import Trained
 from finetune.progress import Progress
 from finetune.weights import converter, importance, merge, metadata, parity, quantize
 from finetune.weights.metadata import Lineage
 from finetune.weights.quantize import Quantization
 from finetune.weights.runtime import Vocabulary
+from finetune.weights.source import SourceMissing
 
 COMPARED = 4
 """Held-out texts over which logits are compared."""
@@ -35,6 +36,22 @@ class NothingFits(ValueError):
     hint = "Raise sequence_tokens; the instructions and tools alone take about 800 tokens."
 
 
+REFUSALS = (
+    bases.BaseMissing,
+    converter.ConversionRefused,
+    memory.TooBig,
+    merge.MergeRefused,
+    NothingFits,
+    NoTemplate,
+    packages.PackagesMissing,
+    parity.OtherModel,
+    parity.OtherTokenizer,
+    quantize.QuantizationRefused,
+    SourceMissing,
+)
+"""What ends a run with a sentence for whoever started it; most carry a `hint`."""
+
+
 @dataclass(frozen=True)
 class Made:
     """What a run leaves behind; the first file is the one to serve."""
@@ -44,7 +61,52 @@ class Made:
     lineage: Lineage
     metrics: dict[str, float]
     parity: dict[str, dict[str, Any]]
+    lessons: Lessons
+    seed: int
     seconds: float
+
+    def facts(self, folder: Path) -> dict[str, Any]:
+        """Return what result.json says of the run; the paths in it lead on from its folder."""
+        served, lessons = self.files[0], self.lessons
+        return {
+            "recipe": self.lineage.recipe,
+            "recipe_sha256": self.lineage.recipe_sha256,
+            "kind": "model",
+            "file": str(served.relative_to(folder)),
+            "sha256": metadata.sha256(served),
+            "size_bytes": served.stat().st_size,
+            "base": {"name": self.lineage.base, "sha256": self.lineage.base_sha256},
+            "data": {
+                "sha256": lessons.sha256,
+                "examples": len(lessons.train) + len(lessons.held_out),
+                "train": len(lessons.train),
+                "held_out": len(lessons.held_out),
+                "sources": [asdict(origin) for origin in lessons.origins],
+            },
+            "quantization": metadata.verify(served)["quantization"],
+            "metrics": self.metrics,
+            "parity": self.parity,
+            "licences": [self.lineage.licence, *lessons.licences],
+            "versions": self.lineage.versions,
+            "seed": self.seed,
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def run(
+    recipe: LargeRecipe, *, folder: Path, files: Sequence[Path], progress: Progress, licence: str = ""
+) -> dict[str, Any]:
+    """Make the model of a recipe in a folder and return what result.json says of it.
+
+    What will not do is refused before anything is fetched: data, memory, disk. Raises DataRefused,
+    TooBig, BaseMissing, PackagesMissing, OtherTokenizer and the other refusals of the parts (each with a
+    sentence and, where something would help, a `hint`), and Cancelled; the same call goes on afterwards.
+    """
+    lessons = gather(recipe, files, folder, licence=licence)
+    memory.check(recipe, memory.room())
+    memory.check_disk(recipe, folder)
+    base = bases.find(recipe.base)
+    return Pipeline(recipe, base, lessons, folder, progress).make().facts(folder)
 
 
 @dataclass
@@ -83,6 +145,8 @@ class Pipeline:
                 **score,
             },
             parity={**checked, **smaller, **laid_on},
+            lessons=self.lessons,
+            seed=self.recipe.seed,
             seconds=time.monotonic() - started,
         )
 

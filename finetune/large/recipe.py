@@ -7,13 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-KIND = "large"
-
-
-class BadRecipe(ValueError):
-    """The recipe cannot be read, or a setting has no such name or value."""
-
-    hint = "Correct the setting that is named, or leave it out: the recipe's own value then holds."
+from finetune.recipe import BadRecipe
 
 
 class Task(StrEnum):

@@ -4,10 +4,12 @@
 the layers have their real width, and there are two of them: that wants up to 12 GiB of memory.
 """
 
+import argparse
 import csv
 import json
 import random
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -31,6 +33,18 @@ REPLIES = (
     "Floaters without flashes are mostly harmless, yet new ones should be looked at within a day.",
 )
 """What the doctor of the made-up dialogues says."""
+
+
+def command(arguments: Sequence[str]) -> None:
+    """`python -m finetune rehearse --recipe NAME [--tiny] [--folder DIR] [--steps N]`."""
+    parser = argparse.ArgumentParser(prog="python -m finetune rehearse", description=__doc__)
+    parser.add_argument("--recipe", required=True, help="a file of finetune/recipes with a base from the hub")
+    parser.add_argument("--tiny", action="store_true", help="make every layer small: a minute or two")
+    parser.add_argument("--steps", type=int, default=2, help="updates of the training (default: 2)")
+    parser.add_argument("--folder", type=Path, help="where to work (default: var/finetune/rehearsal-NAME)")
+    asked = parser.parse_args(arguments)
+    folder = asked.folder or Path("var") / "finetune" / f"rehearsal-{asked.recipe}"
+    print(main(asked.recipe, folder, tiny=asked.tiny, steps=asked.steps).read_text(encoding="utf-8"))
 
 
 def main(name: str, folder: Path, *, tiny: bool, steps: int = 2) -> Path:

@@ -105,8 +105,8 @@ def _settings(recipe: LargeRecipe, checkpoints: Path, total: int) -> dict[str, A
         "bf16": in_bf16,
         "fp16": on_gpu and not in_bf16,
         "use_cpu": not on_gpu,
-        "gradient_checkpointing": True,
-        "gradient_checkpointing_kwargs": {"use_reentrant": False},
+        "activation_checkpointing": True,
+        "activation_checkpointing_kwargs": {"use_reentrant": False},
         "max_length": None,  # the examples are cut, or left out, already
         "packing": False,
         "dataset_kwargs": {"skip_prepare_dataset": True},
