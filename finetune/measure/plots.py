@@ -8,7 +8,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator, PercentFormatter
 
 from finetune.measure.measured import Measured
 
@@ -35,51 +35,58 @@ def write(folder: Path, measured: Sequence[Measured]) -> list[Path]:
             measured,
             lambda one: one.median_ms,
             "Median time for an answer (ms)",
+            "ms",
         ),
         *_write(
             folder / "accuracy-memory",
             measured,
             lambda one: one.memory_mb,
             "Most memory a fresh process held (MB)",
+            "MB",
         ),
     ]
 
 
-def _write(stem: Path, measured: Sequence[Measured], across: Figures, label: str) -> list[Path]:
+def _write(stem: Path, measured: Sequence[Measured], across: Figures, label: str, unit: str) -> list[Path]:
     shown = [(one, value) for one in measured if (value := across(one))]
     if not shown:
         return []
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(9, 5.5), layout="constrained")
+        figure = Figure(figsize=(10, 5.5), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
-        _points(axes, shown)
+        _points(axes, shown, unit)
         _axes(axes, label)
         return [_save(figure, stem.with_suffix(f".{kind}")) for kind in FORMATS]
 
 
-def _points(axes: Axes, shown: Sequence[tuple[Measured, float]]) -> None:
+def _points(axes: Axes, shown: Sequence[tuple[Measured, float]], unit: str) -> None:
+    """Draw each as a mark; its name and figures stand in the legend, where no two can cover each other."""
     for place, (one, value) in enumerate(shown):
-        colour, mark = COLOURS[place % len(COLOURS)], MARKS[place % len(MARKS)]
-        axes.scatter(value, one.right, s=130, c=colour, marker=mark, label=one.name, zorder=3, edgecolors="k")
-        axes.annotate(
-            f"{one.name} {one.right:.1%}",
-            (value, one.right),
-            xytext=(10, 10 if place % 2 == 0 else -18),
-            textcoords="offset points",
+        axes.scatter(
+            value,
+            one.right,
+            s=150,
+            c=COLOURS[place % len(COLOURS)],
+            marker=MARKS[place % len(MARKS)],
+            label=f"{one.name}\n{one.right:.1%}, {value:,.0f} {unit}",
+            edgecolors="k",
+            zorder=3,
         )
 
 
 def _axes(axes: Axes, label: str) -> None:
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.4g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=8, min_n_ticks=3, steps=[1, 2, 5, 10]))
     axes.set_xlabel(label)
     axes.set_ylabel("Messages understood exactly")
-    axes.margins(x=0.25, y=0.2)
+    axes.margins(x=0.15, y=0.2)
     axes.grid(visible=True, color="#cccccc", linewidth=0.6)
-    axes.legend(loc="best", fontsize=11)
+    axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, labelspacing=1.1)
 
 
 def _save(figure: Figure, path: Path) -> Path:

@@ -304,7 +304,7 @@ def test_the_same_figures_give_the_same_plot(tmp_path):
     first = {path.name: path.read_bytes() for path in plots.write(tmp_path, shown)}
     assert len(first) == 4
     assert first == {path.name: path.read_bytes() for path in plots.write(tmp_path, shown)}
-    assert b"b 90.0%" in first["accuracy-memory.svg"]
+    assert b"90.0%, 900 MB" in first["accuracy-memory.svg"]
 
 
 def test_a_figure_that_is_not_there_is_a_dash_in_the_table():
