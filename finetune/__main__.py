@@ -14,6 +14,7 @@ perplexity          how surprised models are by texts that they were not trained
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -50,6 +51,7 @@ def write_bank(arguments: Sequence[str]) -> None:
 
 
 def run(arguments: Sequence[str]) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))  # until the run listens: imports take seconds
     from finetune import run
 
     sys.exit(run.main(arguments))
@@ -102,15 +104,22 @@ OTHERS: dict[str, Callable[[Sequence[str]], None]] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    step, *rest = [*(sys.argv[1:] if arguments is None else arguments)] or ["--help"]
+    if step in OTHERS:
+        OTHERS[step](rest)
+    elif step in MAKING:
+        make(step, rest)
+    else:
+        _explain([step])
+
+
+def _explain(arguments: Sequence[str]) -> None:
+    """Say what there is to do, or that there is no such thing."""
     parser = argparse.ArgumentParser(
         prog="python -m finetune", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("step", choices=[*MAKING, *OTHERS])
-    chosen, rest = parser.parse_known_args(arguments)
-    if chosen.step in OTHERS:
-        OTHERS[chosen.step](rest)
-    else:
-        make(chosen.step, rest)
+    parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

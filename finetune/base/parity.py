@@ -44,7 +44,18 @@ def compare(
     style: Style = Style.COMPACT,
 ) -> Parity:
     """Run the examples through PyTorch in fp32 and through the fp32 GGUF."""
-    runtime = Runtime(gguf)
+    return largest_difference(model, tokenizer, Runtime(gguf), examples, style=style)
+
+
+def largest_difference(
+    model: CommandModel,
+    tokenizer: Tokenizer,
+    runtime: Runtime,
+    examples: Sequence[Example],
+    *,
+    style: Style = Style.COMPACT,
+) -> Parity:
+    """Run the examples through PyTorch in fp32 and through a file, or a file and an adapter, in llama.cpp."""
     different, largest = 0, 0.0
     for example in examples:
         text = example.prompt_in(style) + example.answer

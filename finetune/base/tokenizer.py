@@ -67,8 +67,16 @@ class Tokenizer:
     """Text to ids and back, and the examples' ids as the model is trained on them."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
+        self._proto = path.read_bytes()
+        self._processor = sentencepiece.SentencePieceProcessor(model_proto=self._proto)
+
+    @classmethod
+    def of(cls, proto: bytes) -> "Tokenizer":
+        """Return the tokenizer in a serialised SentencePiece model."""
+        tokenizer = cls.__new__(cls)
+        tokenizer._proto = proto
+        tokenizer._processor = sentencepiece.SentencePieceProcessor(model_proto=proto)
+        return tokenizer
 
     def __len__(self) -> int:
         return self._processor.vocab_size()
@@ -90,5 +98,5 @@ class Tokenizer:
     def pieces(self) -> list[tuple[str, float, int]]:
         """Return each piece with its score and SentencePiece type, in the order of the ids."""
         proto = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]
-        proto.ParseFromString(self.path.read_bytes())
+        proto.ParseFromString(self._proto)
         return [(piece.piece, piece.score, piece.type) for piece in proto.pieces]

@@ -1,0 +1,266 @@
+"""Teaches the small base a practice's own examples: data, adapter, parity, score; on two cores in minutes."""
+
+import json
+import random
+import time
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from chatbot.modelhost.llama import GgufModel
+from finetune import result
+from finetune.base import adapter, shipped
+from finetune.base.adapter import Lesson, Outcome, Teaching
+from finetune.base.batches import Encoded
+from finetune.base.export import export as export_model
+from finetune.base.hints import Hinter
+from finetune.base.parity import Parity, largest_difference
+from finetune.base.pretrain import SHIPPED
+from finetune.base.shipped import Base
+from finetune.corpus.bank import SHIPPED_FRAMES, bank
+from finetune.corpus.turns import compose
+from finetune.data import DataRefused, labelled, prepare
+from finetune.data.prepare import Prepared
+from finetune.examples import Example
+from finetune.measure.evaluate import Score, evaluate
+from finetune.progress import Progress
+from finetune.recipe import Recipe
+from finetune.result import Refused, Result, check_disk, sha256
+from finetune.weights.runtime import Runtime
+
+if TYPE_CHECKING:
+    from finetune.run import Order
+
+ADAPTER = "adapter.gguf"
+FEWEST = 20
+"""With fewer examples than this nothing but their wording would be learnt."""
+
+REPLAY_HELD_OUT = 0.1
+COMPARED = 12
+"""Held-out prompts over which llama.cpp's logits are compared with PyTorch's."""
+
+SCORED = 150
+
+
+def run(recipe: Recipe, order: "Order") -> Result:
+    """Do the whole run. Raises Refused, DataRefused, NotOurs, BadRecipe or Cancelled."""
+    return PracticeRun(recipe, order, Path(order.base) if order.base else SHIPPED).make()
+
+
+@dataclass(frozen=True)
+class PracticeRun:
+    """One run in one folder; what a step has made is found again by a run that goes on."""
+
+    recipe: Recipe
+    order: "Order"
+    base_path: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.order.folder
+
+    @property
+    def progress(self) -> Progress:
+        return self.order.progress
+
+    def make(self) -> Result:
+        started = time.monotonic()
+        torch.set_num_threads(self.recipe.threads)
+        self._check_base()
+        data = self.prepare()
+        teaching = self.teaching(data)
+        outcome = teaching.teach()
+        made = self.export(teaching)
+        parity = self.parity(made, data)
+        before, after = self.evaluate(data, None), self.evaluate(data, made)
+        return self._result(data, made, outcome, parity, before, after, time.monotonic() - started)
+
+    @cached_property
+    def base(self) -> Base:
+        return shipped.load(self.base_path)
+
+    def _check_base(self) -> None:
+        """Refuse in the first seconds what could never work, and a folder that another run has begun."""
+        if not self.base_path.is_file():
+            raise Refused(f"There is no model {self.base_path.name}.", "Choose one of the portal's models.")
+        check_disk(self.folder, 4 * self.base_path.stat().st_size)
+        begun = {
+            "base": sha256(self.base_path),
+            "recipe": repr(self.recipe),
+            "data": [sha256(path) for path in self.order.data if path.is_file()],
+        }
+        path = self.folder / "run.json"
+        if path.exists() and json.loads(path.read_text(encoding="utf-8")) != begun:
+            raise Refused(
+                "Another training, with other examples, settings or another model, was begun in this folder.",
+                "Start this one in a folder of its own.",
+            )
+        path.write_text(json.dumps(begun), encoding="utf-8")
+        _ = self.base
+
+    def prepare(self) -> Prepared:
+        """Read, clean and split the examples; keep the held-out ones for whoever examines the result."""
+        self.progress.report("data", 0, 4, note="reading the examples")
+        if not self.order.data:
+            raise DataRefused("No examples were given.", hint="Upload messages with what they mean.")
+        sources = [prepare.open_source(path) for path in self.order.data]
+        data = prepare.prepare(sources, seed=self.recipe.seed)
+        if len(data.train) < FEWEST:
+            raise DataRefused(
+                f"Only {len(data.train)} different examples are left to learn from; {FEWEST} are needed.",
+                hint="Collect more messages; wording that differs helps most.",
+            )
+        data.report.write(self.folder)
+        labelled.write(self.folder / result.HELD_OUT, data.held_out)
+        self.progress.report("data", 1, 4, note=f"{len(data.train)} to learn, {len(data.held_out)} held out")
+        self.progress.stop_if_cancelled()
+        return data
+
+    def teaching(self, data: Prepared) -> Teaching:
+        """Hint and encode the examples and the replayed turns, and lay an adapter on the base."""
+        train, held_out = map(self._placed, (data.train, data.held_out))
+        known = Hinter([*bank(most=SHIPPED_FRAMES), *train], self.folder)
+        replay = compose(self.recipe.seed, self.recipe.fine_tune.replay)
+        self.progress.report("data", 2, 4, note=f"{len(replay)} turns of our own to remember by")
+        share, seed = self.recipe.hints, self.recipe.seed
+        kept = round(len(replay) * (1 - REPLAY_HELD_OUT))
+        lesson = Lesson(
+            own=self._encode(known.teach(train, share=share, seed=seed)),
+            replay=self._encode(known.teach(replay[:kept], share=share, seed=seed + 1)),
+            held_out=self._encode(known.tell(held_out)),
+            replay_held_out=self._encode(known.tell(replay[kept:])),
+        )
+        self.progress.report("data", 4, 4, note="examples are ready")
+        self.progress.stop_if_cancelled()
+        return Teaching(
+            self.base.model,
+            self.recipe.fine_tune,
+            lesson,
+            seed=seed,
+            checkpoint=self.folder / "checkpoint.pt",
+            progress=self.progress,
+        )
+
+    def _placed(self, examples: tuple[Example, ...]) -> list[Example]:
+        """Say of each example what it must not be hinted by: messages of its own conversation."""
+        return [
+            replace(example, frames=frozenset({f"{example.source}/{example.conversation}"}))
+            if example.conversation
+            else example
+            for example in examples
+        ]
+
+    def _encode(self, examples: list[Example]) -> Encoded:
+        pairs = self.base.tokenizer.encode_examples(examples, self.base.style)
+        return Encoded.of(pairs, context=self.base.model.shape.context)
+
+    def export(self, teaching: Teaching) -> Path:
+        self.progress.report("export", 0, 1)
+        size = sum(each.a.numel() + each.b.numel() for each in teaching.laid.values()) * 4
+        check_disk(self.folder, 2 * size)
+        name = f"{self.base.name}-practice"
+        made = adapter.export(
+            teaching.laid, self.folder / ADAPTER, settings=self.recipe.fine_tune, name=name, licence="own"
+        )
+        self.progress.report("export", 1, 1, note=f"{made.name}: {made.stat().st_size / 1e6:.1f} MB")
+        return made
+
+    def parity(self, made: Path, data: Prepared) -> Parity:
+        """Compare base and adapter in llama.cpp with what was trained; raises Refused when they differ.
+
+        The base is written anew in fp32 for it: with 8-bit weights llama.cpp rounds what it multiplies as
+        well, and a real difference would hide behind that.
+        """
+        self.progress.report("parity", 0, 1)
+        sample = [*data.held_out, *data.train][:COMPARED]
+        plain = shipped.load(self.base_path)
+        fp32 = export_model(plain.model, plain.tokenizer, self.folder / "base-f32.gguf", name="", licence="")
+        runtime = Runtime(fp32, adapter=made, threads=self.recipe.threads)
+        try:
+            found = largest_difference(
+                self.base.model, self.base.tokenizer, runtime, sample, style=self.base.style
+            )
+        finally:
+            runtime.close()
+            fp32.unlink()
+        self.progress.report("parity", 1, 1, note=str(found))
+        if not found.holds:
+            raise Refused(
+                "The finished file does not answer as the trained model does; it is not used.",
+                "Start the training again; if it happens twice, the installation is damaged.",
+            )
+        return found
+
+    def evaluate(self, data: Prepared, made: Path | None) -> Score | None:
+        """Let the host's own class answer the held-out messages, with the adapter or without."""
+        if not data.held_out:
+            return None
+        self.progress.stop_if_cancelled()
+        known = Hinter([*bank(most=SHIPPED_FRAMES), *data.train], self.folder)
+        cases = known.tell(random.Random(0).sample(data.held_out, min(SCORED, len(data.held_out))))
+        self.progress.report("evaluate", 0, len(cases), note="with what was learnt" if made else "before")
+        model = GgufModel(self.base_path, context_tokens=self.base.model.shape.context, adapter=made)
+        try:
+            score = evaluate(model, cases, style=self.base.style)
+        finally:
+            model.close()
+        self.progress.report("evaluate", len(cases), len(cases), note=str(score))
+        return score
+
+    def _result(
+        self,
+        data: Prepared,
+        made: Path,
+        outcome: Outcome,
+        parity: Parity,
+        before: Score | None,
+        after: Score | None,
+        seconds: float,
+    ) -> Result:
+        report = data.report
+        sources = [
+            {"name": each.name, "licence": each.licence, "examples": each.used} for each in report.sources
+        ]
+        return Result(
+            recipe=self.order.recipe_name,
+            recipe_sha256=self.order.recipe_sha256,
+            kind="adapter",
+            file=made.name,
+            sha256=sha256(made),
+            size_bytes=made.stat().st_size,
+            base={"name": self.base_path.stem, "sha256": sha256(self.base_path)},
+            data={
+                "sha256": report.sha256,
+                "examples": len(data.train) + len(data.held_out),
+                "train": len(data.train),
+                "held_out": len(data.held_out),
+                "sources": sources,
+            },
+            quantization="F32",
+            metrics=_metrics(outcome, before, after),
+            parity={"adapter": {"largest_difference": parity.largest_difference, "prompts": parity.examples}},
+            licences=tuple(sorted({each.licence for each in report.sources})),
+            seed=self.recipe.seed,
+            seconds=round(seconds, 1),
+        )
+
+
+def _metrics(outcome: Outcome, before: Score | None, after: Score | None) -> dict[str, float]:
+    perplexity = torch.tensor(outcome.loss).exp().item()
+    metrics = {
+        "held_out_loss": outcome.loss,
+        "held_out_loss_before": outcome.loss_before,
+        "perplexity": perplexity,
+        "corpus_loss": outcome.replay_loss,
+        "corpus_loss_before": outcome.replay_loss_before,
+        "steps": outcome.steps,
+        "best_step": outcome.best_step,
+    }
+    for name, score in (("_before", before), ("", after)):
+        if score:
+            metrics[f"held_out_exact{name}"] = score.exact
+            metrics[f"held_out_commands{name}"] = 1 - score.wrong_names / score.total
+    return {name: round(figure, 4) for name, figure in metrics.items()}
