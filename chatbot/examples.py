@@ -150,7 +150,10 @@ def take_in(
     assistant: Assistant | None = None,
     for_scoring: bool = False,
 ) -> Taken:
-    """Add examples that were checked; one that stands in the bank in its place gets the new answer."""
+    """Add examples that were checked; one that stands in the bank in its place gets the new answer.
+
+    What is only to score with is so from then on, also where it was learned from before.
+    """
     wanted = {_place(message): message for message in messages}
     bank = Example.objects.filter(assistant=assistant).defer("vector")
     known = {_place(as_labelled(row)): row for row in bank}
@@ -162,27 +165,29 @@ def take_in(
         if place not in known
     ]
     changed = [
-        _answered_anew(row, wanted[place], source)
+        _answered_anew(row, wanted[place], source, for_scoring=for_scoring or row.for_scoring)
         for place, row in known.items()
-        if place in wanted and columns(as_labelled(row)) != columns(wanted[place])
+        if place in wanted
+        and (columns(as_labelled(row)) != columns(wanted[place]) or (for_scoring and not row.for_scoring))
     ]
-    Example.objects.bulk_create(added, batch_size=WRITE_AT_ONCE)
+    Example.objects.bulk_create(added, batch_size=WRITE_AT_ONCE, ignore_conflicts=True)
     Example.objects.bulk_update(changed, _ANSWER, batch_size=WRITE_AT_ONCE)
     example_tasks.sweep_examples.delay_on_commit()
     return Taken(len(added), len(changed), len(wanted) - len(added) - len(changed))
 
 
 Place = tuple[str, str, str, str]
-_ANSWER = ["commands", "language", "licence", "source", "stamp", "changed_at"]
+_ANSWER = ["commands", "language", "licence", "source", "for_scoring", "stamp", "changed_at"]
 
 
 def _place(message: Labelled) -> Place:
     return message.text, message.task, message.asked, message.last
 
 
-def _answered_anew(row: Example, message: Labelled, source: str) -> Example:
+def _answered_anew(row: Example, message: Labelled, source: str, *, for_scoring: bool) -> Example:
     row.commands = columns(message)["commands"]
     row.language, row.licence, row.source = message.language, message.licence, source
+    row.for_scoring = for_scoring
     row.stamp, row.changed_at = new_stamp(), clock.now()
     return row
 

@@ -141,6 +141,16 @@ def test_a_file_of_the_practices_own_is_added(tmp_path: Path) -> None:
     )
 
 
+def test_what_is_taken_in_to_score_with_is_not_learned_from_any_more() -> None:
+    message = Labelled("what do i owe", (Command("balance"),))
+    examples.take_in([message], source="practice")
+    taken = examples.take_in([message], source="practice", for_scoring=True)
+    assert (taken.added, taken.changed) == (0, 1)
+    assert not Example.objects.for_training().exists()
+    assert examples.take_in([message], source="practice").the_same == 1
+    assert Example.objects.for_evaluation().count() == 1
+
+
 def test_the_same_message_in_the_same_place_is_refused(dana: Account) -> None:
     message = Labelled("what do i owe", (Command("balance"),))
     examples.write(message=message, actor=dana)
