@@ -4,8 +4,10 @@
 
 The same messages, prompt and command grammar, likeliest token each time, go through: the binding's
 own `create_chat_completion`, our loop over the low-level API in this process, and the model host over
-HTTP, by one caller and by eight at a time. Milliseconds are for a whole answer. Last comes the
-embedder: one question, and sentences a second in batches.
+HTTP, by 1 to 16 callers at a time. Milliseconds are for a whole answer. Every message begins with
+another number, so that no prompt is remembered from the one before. Last comes the embedder: one
+question, and sentences a second in batches. `processor` is the time an answer takes of the cores, which
+other work on the machine hardly changes.
 """
 
 import argparse
@@ -31,12 +33,11 @@ import django
 django.setup()
 
 import llama_cpp
+import psutil
 
 from chatbot.backends.openai import OpenAIBackend
 from chatbot.grammar import command_grammar
-from chatbot.modelhost.app import Host
 from chatbot.modelhost.embedder import MiniLm
-from chatbot.modelhost.lane import Lane
 from chatbot.modelhost.llama import GgufModel, Prompt, Tally
 from chatbot.prompt import Turn, render
 from chatbot.tools import registry
@@ -54,6 +55,7 @@ MESSAGES = (
 )
 TOKENS = 96
 CONTEXT = 512
+CALLERS = (1, 2, 4, 8, 16)
 SHIPPED = ROOT / "finetune" / "shipped" / "eyecare-command.gguf"
 
 _DEFAULTS = llama_cpp.llama_cpp.llama_model_default_params
@@ -67,7 +69,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     chosen = parser.parse_args()
     print(f"{chosen.model.name}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")
-    print(f"{'':34}{'median':>9}{'p95':>9}   ms an answer")
+    print(f"{'':34}{'median':>9}{'p95':>9}{'a second':>10}{'processor':>11}   ms")
     answers = [measured(name, ask, chosen.rounds) for name, ask in in_process(chosen.model)]
     same = sum(one == other for one, other in zip(*answers, strict=True))
     print(f"  the two say the same to {same} of {len(MESSAGES)} messages (the binding drops long tokens)")
@@ -76,16 +78,24 @@ def main() -> None:
     print(f"memory at most {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
 
-def measured(name: str, ask: Ask, rounds: int, callers: int = 1) -> list[str]:
+def measured(
+    name: str, ask: Ask, rounds: int, callers: int = 1, clock: Callable[[], float] = time.process_time
+) -> list[str]:
     """Time each message `rounds` times, print the figures, return the answers of the last round."""
     ask(MESSAGES[0])
-    timed: list[tuple[float, str]] = []
+    used, begun = clock(), time.perf_counter()
     with ThreadPoolExecutor(callers) as pool:
-        for _ in range(rounds):
-            timed += pool.map(lambda message: _timed(ask, message), MESSAGES)
+        timed = list(pool.map(lambda message: _timed(ask, message), _numbered(rounds)))
+    rate, busy = len(timed) / (time.perf_counter() - begun), 1000 * (clock() - used) / len(timed)
     took = sorted(milliseconds for milliseconds, _ in timed)
-    print(f"{name:34}{statistics.median(took):9.1f}{took[int(len(took) * 0.95)]:9.1f}")
+    middle, late = statistics.median(took), took[int(len(took) * 0.95)]
+    print(f"{name:34}{middle:9.1f}{late:9.1f}{rate:10.1f}{busy:11.1f}", flush=True)
     return [answer for _, answer in timed[-len(MESSAGES) :]]
+
+
+def _numbered(rounds: int) -> list[str]:
+    """Return the messages so many times, the same numbers before them in each measurement."""
+    return [f"{100 + turn} {message}" for turn in range(rounds) for message in MESSAGES]
 
 
 def _timed(ask: Ask, message: str) -> tuple[float, str]:
@@ -127,13 +137,9 @@ def in_process(path: Path) -> Sequence[tuple[str, Ask]]:
 
 
 def over_http(path: Path, rounds: int) -> None:
-    host = Host(
-        chat=Lane("chat model", lambda: GgufModel(path, context_tokens=CONTEXT), limit=32),
-        embeddings=Lane("embedder", serving.WordEngine, limit=32),
-        deadline_seconds=60,
-    )
-    with serving.listening(host) as url:
-        backend = OpenAIBackend(f"{url}/v1")
+    """Ask a model host in a process of its own, as it runs beside the portal."""
+    with serving.model_host(path, LLM_CONTEXT_TOKENS=str(CONTEXT)) as (url, number):
+        backend, times = OpenAIBackend(url), psutil.Process(number).cpu_times
 
         def ask(message: str) -> str:
             return backend.complete(render(Turn(message)), grammar=_grammar(message), max_tokens=TOKENS)
@@ -141,9 +147,10 @@ def over_http(path: Path, rounds: int) -> None:
         def first_piece(message: str) -> str:
             return next(iter(backend.stream(render(Turn(message)), grammar=_grammar(message))))
 
-        measured("the model host, one caller", ask, rounds)
-        measured("  first piece of a stream", first_piece, rounds)
-        measured("the model host, eight callers", ask, rounds, callers=8)
+        measured("the model host, first piece", first_piece, rounds)
+        for callers in CALLERS:
+            name, often = f"the model host, callers: {callers}", rounds * max(1, callers // 2)
+            measured(name, ask, often, callers, lambda: times().user + times().system)
 
 
 def embedding() -> None:

@@ -82,6 +82,24 @@ def free_port() -> int:
 
 
 @contextmanager
+def model_host(model: Path, **environment: str) -> Iterator[tuple[str, int]]:
+    """Run our model host as a program until the block ends; yields its address and its process's number."""
+    port = free_port()
+    command = [sys.executable, "manage.py", "runmodel", "--port", str(port), "--model", str(model)]
+    settings = {"DEMO": "1", "LLM_BASE_URL": f"http://127.0.0.1:{port}/v1", **environment}
+    host = subprocess.Popen(command, env=os.environ | settings, cwd=Path(__file__).parents[2])
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/health")
+        pause = threading.Event()
+        while health(f"http://127.0.0.1:{port}")["embeddings"]["state"] == "loading":
+            pause.wait(0.1)
+        yield f"http://127.0.0.1:{port}/v1", host.pid
+    finally:
+        host.terminate()
+        host.wait(30)
+
+
+@contextmanager
 def llama_server(program: Path, model: Path, *options: str) -> Iterator[tuple[str, int]]:
     """Run llama.cpp's own server until the block ends; yields its address and its process's number."""
     port = free_port()
