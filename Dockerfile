@@ -11,7 +11,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm 
 WORKDIR /portal
 COPY --from=build /portal/.venv .venv
 COPY --chown=portal . .
-RUN mkdir -p var && chown portal var
+RUN mkdir -p var/models var/workshop && chown -R portal var
 USER portal
 ENV PATH=/portal/.venv/bin:$PATH PYTHONUNBUFFERED=1
 CMD ["uvicorn", "eyecare.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--workers", "2"]

@@ -14,7 +14,7 @@ ifeq ($(wildcard .env),)
 export DEMO ?= 1
 endif
 
-.PHONY: run test check stack bench model browser drill clean
+.PHONY: run test check stack bench model llama-server browser drill clean
 
 run: .venv/.runs ## the demo practice on http://127.0.0.1:8000
 	@$(BIN)/python manage.py start
@@ -40,7 +40,7 @@ stack: ## the production set-up: PostgreSQL, Redis, Chroma, web, worker, beat, m
 
 bench: .venv/.tests ## every figure that the documentation prints; DATA=folder adds those on public data
 	@$(BIN)/pip install --progress-bar off -q -r requirements-bench.txt -c constraints.txt
-	@for name in availability bookings recalls command_model model_host statements; do \
+	@for name in availability bookings recalls command_model model_host understanding finetune_small statements; do \
 		echo "── $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 	@test -n "$(DATA)" || echo "── left out without DATA=folder: dates, stripe_contract"
 	@test -z "$(DATA)" || for name in dates stripe_contract; do \
@@ -48,6 +48,12 @@ bench: .venv/.tests ## every figure that the documentation prints; DATA=folder a
 
 model: .venv/.tests ## train, export, quantize and check the shipped command model; DATA=folder adds public dialogues
 	$(BIN)/python -m finetune all --recipe command-small $(if $(DATA),--data $(DATA))
+
+llama-server: .venv/.tests ## llama.cpp's own server, to compare with; built against the libraries that are installed
+	@cmake -S benchmarks/llama_server -B var/cache/llama-server \
+		-DLLAMA=$$($(BIN)/python -c 'from finetune.weights.source import source; print(source())') \
+		-DINSTALLED=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')
+	@cmake --build var/cache/llama-server -j $(CMAKE_BUILD_PARALLEL_LEVEL) --target llama-server llama-bench
 
 .venv/bin/pip:
 	@echo "── Making a virtual environment in .venv"

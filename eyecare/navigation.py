@@ -116,6 +116,16 @@ UNFOLD = {
                 ],
             },
             {
+                "title": "The model factory",
+                "collapsible": True,
+                "items": [
+                    _item("Training examples", "dataset", "workshop.dataset"),
+                    _item("Fine-tunes", "model_training", "workshop.finetunejob"),
+                    _item("Model versions", "deployed_code", "workshop.modelversion"),
+                    _item("What served when", "history_edu", "workshop.promotion"),
+                ],
+            },
+            {
                 "title": "Set-up",
                 "collapsible": True,
                 "items": [

@@ -126,11 +126,34 @@ MANAGER = FRONT_DESK | {
     "billing.view_statementskip",
     "payments.view_checkout",
     "payments.view_paymentevent",
+    "workshop.view_dataset",
+    "workshop.view_finetunejob",
+    "workshop.view_modelversion",
+    "workshop.view_promotion",
 }
 """The front desk's work, statement runs, the set-up and the record. Log-ins and groups stay the admin's:
 whoever may change a log-in may give themselves every right."""
 
-ROLES = {"front desk": FRONT_DESK, "manager": MANAGER}
+MODEL_BUILDER = {
+    "chatbot.view_assistant",
+    "chatbot.view_document",
+    "chatbot.view_example",
+    "chatbot.add_example",
+    "chatbot.change_example",
+    "workshop.view_dataset",
+    "workshop.add_dataset",
+    "workshop.view_finetunejob",
+    "workshop.add_finetunejob",
+    "workshop.change_finetunejob",
+    "workshop.view_modelversion",
+    "workshop.change_modelversion",
+    "workshop.promote_modelversion",
+    "workshop.view_evaluation",
+    "workshop.view_promotion",
+}
+"""The assistant's model: examples, fine-tunes, versions. No patient's record."""
+
+ROLES = {"front desk": FRONT_DESK, "manager": MANAGER, "model builder": MODEL_BUILDER}
 
 
 def group(name: str) -> Group:

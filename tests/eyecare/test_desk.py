@@ -104,7 +104,7 @@ def test_every_entry_of_the_menu_opens_for_whoever_sees_it(role: str) -> None:
     desk = staff(role)
     shown = desk.get(reverse("admin:index")).context["sidebar_navigation"]
     links = [str(item["link"]) for group in shown for item in group["items"] if item["has_permission"]]
-    assert len(links) > 15
+    assert len(links) > 5
     assert [link for link in links if desk.get(link, follow=True).status_code != 200] == []
 
 
