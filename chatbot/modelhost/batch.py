@@ -19,6 +19,9 @@ READ_SECONDS = 1.0
 STALL_SECONDS = 0.15
 """A step in which others are writing is held up by about so much reading."""
 
+TURN_STEPS = 4
+"""Steps that an adapter has before another one's turn: llama.cpp plans its work anew at each change."""
+
 SLICE_TOKENS = 16
 """A prompt is read by at least so many tokens at a time."""
 
@@ -53,6 +56,7 @@ class Batch:
         self.cache = Cache(self.context, resting_bytes=resting_bytes, metrics=self.metrics)
         self.running: list[Generation] = []
         self._adapter_key = ""
+        self._turn_steps = 0
         self._token_seconds = 0.0
 
     def admit(self, request: Request, voice: Voice) -> Generation | None:
@@ -114,7 +118,10 @@ class Batch:
         keys = sorted({generation.reading.voice.adapter_key for generation in self.running})
         if not keys:
             return []
-        self._adapter_key = next((key for key in keys if key > self._adapter_key), keys[0])
+        self._turn_steps -= 1
+        if self._turn_steps <= 0 or self._adapter_key not in keys:
+            self._adapter_key = next((key for key in keys if key > self._adapter_key), keys[0])
+            self._turn_steps = TURN_STEPS
         return [entry for entry in self.running if entry.reading.voice.adapter_key == self._adapter_key]
 
     def _work(self, group: Sequence[Generation]) -> list[_Work]:
