@@ -39,22 +39,22 @@ class Lessons:
         return tuple(sorted({origin.licence for origin in self.origins}))
 
 
-def gather(recipe: LargeRecipe, files: Sequence[Path], folder: Path, *, licence: str = "") -> Lessons:
+def gather(recipe: LargeRecipe, files: Sequence[Path], folder: Path) -> Lessons:
     """Return the recipe's lessons from files, and leave held_out.jsonl in the folder.
 
     Raises DataRefused for files that cannot be used, and for dialogues when there is no file.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if recipe.task is Task.MEDICAL:
-        return _dialogues(recipe, files, licence)
-    lessons = _commands(recipe, files, folder, licence)
+        return _dialogues(recipe, files)
+    lessons = _commands(recipe, files, folder)
     labelled.write(folder / "held_out.jsonl", lessons.cases)
     return lessons
 
 
-def _commands(recipe: LargeRecipe, files: Sequence[Path], folder: Path, licence: str) -> Lessons:
+def _commands(recipe: LargeRecipe, files: Sequence[Path], folder: Path) -> Lessons:
     """The practice's own examples first; our corpus fills up, and is all there is without files."""
-    sources = [open_source(path, licence=licence) for path in files]
+    sources = [open_source(path, licence=recipe.data.data_licence) for path in files]
     corpus = _corpus(recipe)
     prepared = prepare(sources or [corpus], seed=recipe.data.shuffle_seed, held_out=recipe.data.held_out)
     prepared.report.write(folder)
@@ -90,7 +90,7 @@ def _sha256(train: Iterable[Example], prepared: Prepared) -> str:
     return text_sha256(rows)
 
 
-def _dialogues(recipe: LargeRecipe, files: Sequence[Path], licence: str) -> Lessons:
+def _dialogues(recipe: LargeRecipe, files: Sequence[Path]) -> Lessons:
     if len(files) != 1:
         raise DataRefused(
             f"This recipe learns from one table of dialogues; {len(files)} files were given.",
@@ -98,6 +98,7 @@ def _dialogues(recipe: LargeRecipe, files: Sequence[Path], licence: str) -> Less
         )
     [table] = files
     settings = recipe.data
+    licence = settings.data_licence
     read = dialogues.read(table, licence=licence, seed=settings.shuffle_seed, count=settings.examples)
     train, held_out = dialogues.split(read, held_out=settings.held_out)
     return Lessons(

@@ -23,7 +23,7 @@ OVERHEAD = int(1.2 * GIB)
 """Python, the libraries and, on a GPU, its context, before any weight is loaded."""
 
 
-class TooBig(MemoryError):
+class TooBig(RuntimeError):
     """The machine has less memory or disk than the recipe takes; `hint` says what would do."""
 
     def __init__(self, message: str, hint: str) -> None:

@@ -7,21 +7,24 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chatbot.prompt import Style
 from finetune.examples import Example
 from finetune.large import bases, memory, packages
 from finetune.large.lessons import Lessons, gather
 from finetune.large.recipe import LargeRecipe, Task
-from finetune.large.texts import CHATML_TEMPLATE, Encoded, Encoder, Exchange, NoTemplate, fitting
+from finetune.large.texts import CHATML_TEMPLATE, Encoded, Encoder, Exchange, fitting
 from finetune.large.training import Trained
 from finetune.progress import Progress
+from finetune.result import Result
 from finetune.weights import converter, importance, merge, metadata, parity, quantize
 from finetune.weights.metadata import Lineage
 from finetune.weights.quantize import Quantization
 from finetune.weights.runtime import Vocabulary
-from finetune.weights.source import SourceMissing
+
+if TYPE_CHECKING:
+    from finetune.run import Order
 
 COMPARED = 4
 """Held-out texts over which logits are compared."""
@@ -34,22 +37,6 @@ class NothingFits(ValueError):
     """Every example is longer than the recipe's sequence."""
 
     hint = "Raise sequence_tokens; the instructions and tools alone take about 800 tokens."
-
-
-REFUSALS = (
-    bases.BaseMissing,
-    converter.ConversionRefused,
-    memory.TooBig,
-    merge.MergeRefused,
-    NothingFits,
-    NoTemplate,
-    packages.PackagesMissing,
-    parity.OtherModel,
-    parity.OtherTokenizer,
-    quantize.QuantizationRefused,
-    SourceMissing,
-)
-"""What ends a run with a sentence for whoever started it; most carry a `hint`."""
 
 
 @dataclass(frozen=True)
@@ -65,48 +52,46 @@ class Made:
     seed: int
     seconds: float
 
-    def facts(self, folder: Path) -> dict[str, Any]:
-        """Return what result.json says of the run; the paths in it lead on from its folder."""
+    def result(self, order: "Order") -> Result:
+        """Return what the run tells the portal; the file's path leads on from the run's folder."""
         served, lessons = self.files[0], self.lessons
-        return {
-            "recipe": self.lineage.recipe,
-            "recipe_sha256": self.lineage.recipe_sha256,
-            "kind": "model",
-            "file": str(served.relative_to(folder)),
-            "sha256": metadata.sha256(served),
-            "size_bytes": served.stat().st_size,
-            "base": {"name": self.lineage.base, "sha256": self.lineage.base_sha256},
-            "data": {
+        return Result(
+            recipe=order.recipe_name,
+            recipe_sha256=order.recipe_sha256,
+            kind="model",
+            file=str(served.relative_to(order.folder)),
+            sha256=metadata.sha256(served),
+            size_bytes=served.stat().st_size,
+            base={"name": self.lineage.base, "sha256": self.lineage.base_sha256},
+            data={
                 "sha256": lessons.sha256,
                 "examples": len(lessons.train) + len(lessons.held_out),
                 "train": len(lessons.train),
                 "held_out": len(lessons.held_out),
                 "sources": [asdict(origin) for origin in lessons.origins],
             },
-            "quantization": metadata.verify(served)["quantization"],
-            "metrics": self.metrics,
-            "parity": self.parity,
-            "licences": [self.lineage.licence, *lessons.licences],
-            "versions": self.lineage.versions,
-            "seed": self.seed,
-            "seconds": round(self.seconds, 1),
-        }
+            quantization=metadata.verify(served)["quantization"],
+            metrics=self.metrics,
+            parity=self.parity,
+            licences=(self.lineage.licence, *lessons.licences),
+            versions=self.lineage.versions,
+            seed=self.seed,
+            seconds=round(self.seconds, 1),
+        )
 
 
-def run(
-    recipe: LargeRecipe, *, folder: Path, files: Sequence[Path], progress: Progress, licence: str = ""
-) -> dict[str, Any]:
-    """Make the model of a recipe in a folder and return what result.json says of it.
+def run(recipe: LargeRecipe, order: "Order") -> Result:
+    """Make the model of a recipe in the order's folder.
 
-    What will not do is refused before anything is fetched: data, memory, disk. Raises DataRefused,
-    TooBig, BaseMissing, PackagesMissing, OtherTokenizer and the other refusals of the parts (each with a
-    sentence and, where something would help, a `hint`), and Cancelled; the same call goes on afterwards.
+    What will not do is refused before anything is fetched: data, memory, disk. Raises the refusals of the
+    parts, each with a sentence and a `hint`, and Cancelled; the same call goes on afterwards.
     """
-    lessons = gather(recipe, files, folder, licence=licence)
-    memory.check(recipe, memory.room())
-    memory.check_disk(recipe, folder)
-    base = bases.find(recipe.base)
-    return Pipeline(recipe, base, lessons, folder, progress).make().facts(folder)
+    wanted = recipe.with_settings({"base": order.base}) if order.base else recipe
+    lessons = gather(wanted, order.data, order.folder)
+    memory.check(wanted, memory.room())
+    memory.check_disk(wanted, order.folder)
+    made = Pipeline(wanted, bases.find(wanted.base), lessons, order.folder, order.progress).make()
+    return made.result(order)
 
 
 @dataclass

@@ -101,6 +101,8 @@ class Data:
     held_out: float
     corpus_turns: int = 0
     """Turns of our own corpus that are mixed in (command recipes)."""
+    data_licence: str = ""
+    """Under which licence the given files may be used, where their rows do not say."""
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,10 @@
 the layers have their real width, and there are two of them: that wants up to 12 GiB of memory.
 """
 
-import argparse
 import csv
 import json
 import random
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -35,19 +33,7 @@ REPLIES = (
 """What the doctor of the made-up dialogues says."""
 
 
-def command(arguments: Sequence[str]) -> None:
-    """`python -m finetune rehearse --recipe NAME [--tiny] [--folder DIR] [--steps N]`."""
-    parser = argparse.ArgumentParser(prog="python -m finetune rehearse", description=__doc__)
-    parser.add_argument("--recipe", required=True, help="a file of finetune/recipes with a base from the hub")
-    parser.add_argument("--tiny", action="store_true", help="make every layer small: a minute or two")
-    parser.add_argument("--steps", type=int, default=2, help="updates of the training (default: 2)")
-    parser.add_argument("--folder", type=Path, help="where to work (default: var/finetune/rehearsal-NAME)")
-    asked = parser.parse_args(arguments)
-    folder = asked.folder or Path("var") / "finetune" / f"rehearsal-{asked.recipe}"
-    print(main(asked.recipe, folder, tiny=asked.tiny, steps=asked.steps).read_text(encoding="utf-8"))
-
-
-def main(name: str, folder: Path, *, tiny: bool, steps: int = 2) -> Path:
+def main(name: str, folder: Path, tiny: bool = False, steps: int = 2) -> Path:
     """Rehearse a recipe and return the report; raises BadRecipe for one that has no base from the hub."""
     read = recipes.load(name)
     if not isinstance(read, LargeRecipe):
@@ -58,14 +44,16 @@ def main(name: str, folder: Path, *, tiny: bool, steps: int = 2) -> Path:
     journal = Journal(folder)
     with journal.listening():
         made = Pipeline(short, base, lessons(short, folder), folder / "run", journal).make()
-    return report(folder, short, base, made, seconds=time.monotonic() - started)
+    written = report(folder, short, base, made, seconds=time.monotonic() - started)
+    print(written.read_text(encoding="utf-8"))
+    return written
 
 
 def shortened(recipe: LargeRecipe, steps: int) -> LargeRecipe:
     """Return the recipe with a few updates, one example each; every other number stays."""
     training = replace(recipe.training, steps=steps, accumulation=1, evaluations=min(5, steps))
     corpus = min(recipe.data.corpus_turns, TURNS)
-    data = replace(recipe.data, examples=TURNS, corpus_turns=corpus, held_out=0.1)
+    data = replace(recipe.data, examples=TURNS, corpus_turns=corpus, data_licence="Apache-2.0")
     return replace(recipe, training=training, data=data, export=replace(recipe.export, importance_texts=2))
 
 
@@ -80,7 +68,7 @@ def base_of(recipe: LargeRecipe, folder: Path, size: Size) -> Path:
 def lessons(recipe: LargeRecipe, folder: Path) -> Lessons:
     """Return a handful of short examples: what they teach does not matter here."""
     files = [dialogues(folder / "dialogues.csv")] if recipe.task is Task.MEDICAL else []
-    found = gather(recipe, files, folder, licence="Apache-2.0")
+    found = gather(recipe, files, folder)
     held_out, cases = found.held_out[:2], found.cases[:1]
     return replace(found, train=found.train[:8], held_out=held_out, cases=cases)
 

@@ -21,11 +21,15 @@ class Precision(StrEnum):
 
 
 class ConversionRefused(RuntimeError):
-    """The converter does not take this model; the text says why."""
+    """The converter does not take this model; the text says why, `hint` what would help."""
+
+    hint = "Take a base that llama.cpp knows: Llama, Mistral, Qwen, Gemma, Phi."
 
 
 class UnknownTokenizer(ConversionRefused):
     """llama.cpp does not know how this tokenizer cuts text, and would tokenize otherwise."""
+
+    hint = "Use a base whose tokenizer it knows: Llama 3, Mistral, or a SentencePiece model."
 
 
 def convert(model: Path, target: Path, *, precision: Precision = Precision.BF16, name: str = "") -> Path:
@@ -90,8 +94,7 @@ def _refusal(told: str) -> ConversionRefused:
     last = lines[-1] if lines else "it said nothing"
     if "pre-tokenizer was not recognized" in told:
         return UnknownTokenizer(
-            "llama.cpp does not know this model's tokenizer and would cut text otherwise than in training. "
-            "Use a base whose tokenizer it knows (Llama 3, Mistral, a SentencePiece model)."
+            "llama.cpp does not know this model's tokenizer and would cut text otherwise than in training."
         )
     if "No space left on device" in told:
         return ConversionRefused("The disk filled up while the GGUF was written; nothing was kept.")

@@ -22,7 +22,9 @@ SHA256 = {"0.3.36": "832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760
 
 
 class SourceMissing(RuntimeError):
-    """llama.cpp's source is neither in the cache nor to be had; the text says what would help."""
+    """llama.cpp's source is neither in the cache nor to be had."""
+
+    hint = "Check the network once; afterwards the source lies in var/cache and none is needed."
 
 
 def source(cache: Path = CACHE) -> Path:

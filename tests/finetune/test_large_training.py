@@ -14,7 +14,9 @@ from finetune.large.pipeline import NothingFits, Pipeline
 from finetune.large.recipe import BadRecipe, read
 from finetune.large.texts import Encoder
 from finetune.large.training import looks, total_steps, train
-from finetune.progress import Cancelled, Silent
+from finetune.progress import Cancelled, Journal, Silent
+from finetune.run import REFUSED, Order
+from finetune.run import main as run_main
 from finetune.weights import metadata
 from tests.finetune import standins
 
@@ -66,7 +68,7 @@ def test_a_medical_recipe_wants_one_table_of_dialogues(tmp_path):
     with pytest.raises(DataRefused, match="0 files were given"):
         gather(medical, [], tmp_path)
     table = rehearse.dialogues(tmp_path / "dialogues.csv")
-    lessons = gather(medical, [table], tmp_path, licence="Apache-2.0")
+    lessons = gather(medical, [table], tmp_path)
     assert lessons.train
     assert lessons.held_out
     assert lessons.train[0].messages[0]["role"] == "user"
@@ -137,13 +139,25 @@ def test_a_training_that_was_stopped_goes_on_from_its_checkpoint(plain, recipe, 
 
 def test_a_machine_too_small_is_refused_before_the_base_is_fetched(tmp_path, monkeypatch):
     large = rehearse.shortened(read(RECIPES / "llama3-8b-command.toml"), steps=2)
+    order = Order("llama3-8b-command", "a" * 64, tmp_path, None, (), (), {}, Journal(tmp_path))
     monkeypatch.setattr(memory, "room", lambda: memory.Room(2 * memory.GIB, "this machine", is_gpu=False))
     monkeypatch.setattr(bases, "find", None)  # would not be callable
     with pytest.raises(memory.TooBig, match=r"this machine has 2\.0 GiB free"):
-        pipeline.run(large, folder=tmp_path, files=[], progress=Silent())
+        pipeline.run(large, order)
     assert not list(tmp_path.glob("*.gguf"))
 
 
 def test_a_recipe_made_here_is_not_rehearsed(tmp_path):
     with pytest.raises(BadRecipe, match="there is nothing to rehearse"):
         rehearse.main("command-small", tmp_path, tiny=True)
+
+
+def test_a_refused_run_says_why_and_what_would_help(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "room", lambda: memory.Room(2 * memory.GIB, "this machine", is_gpu=False))
+    folder = tmp_path / "run"
+    arguments = ["--recipe", "llama3-1b-command", "--folder", str(folder), "--set", "corpus_turns=30"]
+    assert run_main(arguments) == REFUSED
+    said = json.loads((folder / "progress.jsonl").read_text().splitlines()[-1])
+    assert "takes about 4.6 GiB of memory; this machine has 2.0 GiB free" in said["error"]
+    assert "The recipe of the small model" in said["hint"]
+    assert not (folder / "result.json").exists()
