@@ -55,6 +55,9 @@ SERVER = CACHE / "llama-server" / "llama-server"
 SAID = "The practice is open from nine to five, and the doctor has time for you on Thursday morning."
 ASKED = "Number {number} asks for turn {turn}: when may I come, and what does a pair of lenses cost me?"
 
+TURN_TOKENS = 12
+"""Tokens that a program writes before it is another one's turn."""
+
 Message = dict[str, str]
 Ask = Callable[[list[Message]], None]
 
@@ -102,7 +105,8 @@ def main() -> None:
         f"{plan.model.name}, {plan.threads} threads, load {os.getloadavg()[0]:.1f}: "
         f"{plan.conversations} conversations in turns, {plan.turns} turns, {chosen.prefix} tokens in common\n"
     )
-    compare_prompts(plan, chosen.server, chosen.attention)
+    if plan.turns:
+        compare_prompts(plan, chosen.server, chosen.attention)
     compare_tokens(plan, chosen.tokens)
 
 
@@ -255,31 +259,37 @@ def compare_tokens(plan: Plan, count: int) -> None:
     bare = BareLoop(plan)
     model = GgufModel(plan.model, plan.context_tokens, threads=plan.threads)
     question = [_user(0, 0)]
-    took: dict[str, list[float]] = {
-        "llama.cpp's bare loop": [],
-        "ours, in process": [],
-        "ours, over HTTP": [],
-    }
+    prompt = model.weights.tokens(question)
+    names = ("llama.cpp's bare loop", "ours, in process", "ours, over HTTP")
+    took: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
     with our_host(plan) as url:
-        for _ in range(max(count // 12, 1)):
-            took["llama.cpp's bare loop"] += bare.times(model.weights.tokens(question), 12)
-            took["ours, in process"] += _gaps(model.generate(Prompt(question, max_tokens=13), Tally()))
-            took["ours, over HTTP"] += _gaps(_streamed(url, question, 13))
-    base = statistics.median(took["llama.cpp's bare loop"])
-    print(f"\n{'milliseconds a token':34}{'median':>9}{'over bare':>11}")
-    for name, gaps in took.items():
-        middle = statistics.median(gaps)
-        print(f"  {name:32}{1000 * middle:9.2f}{100 * (middle / base - 1):+10.1f}%")
+        for _ in range(max(count // TURN_TOKENS, 1)):
+            wanted = Prompt(question, max_tokens=TURN_TOKENS + 1)
+            writers = (bare.pieces(prompt), model.generate(wanted, Tally()), _streamed(url, question))
+            for name, pieces in zip(names, writers, strict=True):
+                took[name] += _gaps(pieces)
+    print(f"\n{'milliseconds a token':34}{'clock':>9}{'over bare':>11}{'processor':>11}{'over bare':>11}")
+    base = _medians(took[names[0]])
+    for name in names:
+        clock, processor = _medians(took[name])
+        print(
+            f"  {name:32}{1000 * clock:9.2f}{100 * (clock / base[0] - 1):+10.1f}%"
+            f"{1000 * processor:11.2f}{100 * (processor / base[1] - 1):+10.1f}%"
+        )
 
 
-def _gaps(pieces: Iterator[str]) -> list[float]:
-    """Return the times between two pieces, once the prompt is read."""
-    times = [time.perf_counter() for piece in pieces if piece]
-    return [after - before for before, after in pairwise(times)]
+def _gaps(pieces: Iterator[str]) -> list[tuple[float, float]]:
+    """Return the times between two pieces, on the clock and of the processor, once the prompt is read."""
+    times = [(time.perf_counter(), time.process_time()) for piece in pieces if piece]
+    return [(after[0] - before[0], after[1] - before[1]) for before, after in pairwise(times)]
 
 
-def _streamed(url: str, messages: Sequence[Message], tokens: int) -> Iterator[str]:
-    body = {"messages": list(messages), "max_tokens": tokens, "temperature": 0, "stream": True}
+def _medians(gaps: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    return statistics.median(clock for clock, _ in gaps), statistics.median(used for _, used in gaps)
+
+
+def _streamed(url: str, messages: Sequence[Message]) -> Iterator[str]:
+    body = {"messages": list(messages), "max_tokens": TURN_TOKENS + 1, "temperature": 0, "stream": True}
     with httpx.stream("POST", f"{url}/chat/completions", json=body, timeout=600) as response:
         for line in response.iter_lines():
             if '"content"' in line:
@@ -299,15 +309,14 @@ class BareLoop:
         vocabulary = llama_cpp.llama_model_get_vocab(self.model)
         self.words = llama_cpp.llama_vocab_n_tokens(vocabulary)
 
-    def times(self, prompt: Sequence[int], count: int) -> list[float]:
-        """Return how long each of so many tokens took after the prompt."""
+    def pieces(self, prompt: Sequence[int]) -> Iterator[str]:
+        """Yield something for each of so many tokens after the prompt."""
         llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self.context), False)
-        token, took = self._next(list(prompt)), []
-        for _ in range(count):
-            start = time.perf_counter()
+        token = self._next(list(prompt))
+        yield str(token)
+        for _ in range(TURN_TOKENS):
             token = self._next([token])
-            took.append(time.perf_counter() - start)
-        return took
+            yield str(token)
 
     def _next(self, tokens: list[int]) -> int:
         array = (llama_cpp.llama_token * len(tokens))(*tokens)
