@@ -86,12 +86,19 @@ def run(recipe: LargeRecipe, order: "Order") -> Result:
     What will not do is refused before anything is fetched: data, memory, disk. Raises the refusals of the
     parts, each with a sentence and a `hint`, and Cancelled; the same call goes on afterwards.
     """
-    wanted = recipe.with_settings({"base": order.base}) if order.base else recipe
+    wanted = _on_base(recipe, order.base) if order.base else recipe
     lessons = gather(wanted, order.data, order.folder)
     memory.check(wanted, memory.room())
     memory.check_disk(wanted, order.folder)
     made = Pipeline(wanted, bases.find(wanted.base), lessons, order.folder, order.progress).make()
     return made.result(order)
+
+
+def _on_base(recipe: LargeRecipe, base: str) -> LargeRecipe:
+    """Return the recipe on another base; one that lies here tells its own size."""
+    changed = recipe.with_settings({"base": base})
+    here = Path(base).expanduser()
+    return replace(changed, architecture=bases.architecture(bases.find(base))) if here.is_dir() else changed
 
 
 @dataclass
@@ -312,7 +319,7 @@ def _reference_model(merged: Path) -> Any:
 
     wanted = bases.architecture(merged).parameters * 4
     number = torch.float32 if wanted + memory.OVERHEAD < memory.room().free else torch.bfloat16
-    model = AutoModelForCausalLM.from_pretrained(merged, dtype=number, local_files_only=True)
+    model: Any = AutoModelForCausalLM.from_pretrained(merged, dtype=number, local_files_only=True)
     return model.to("cuda") if torch.cuda.is_available() else model
 
 

@@ -76,7 +76,7 @@ def make(folder: Path, whole: Architecture, size: Size, *, seed: int = 0, instru
     config = AutoConfig.for_model(**_config(shape, vocabulary=len(tokenizer)))
     config.bos_token_id, config.eos_token_id = tokenizer.bos_token_id, tokenizer.eos_token_id
     torch.manual_seed(seed)
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)  # type: ignore[no-untyped-call]
     model.save_pretrained(folder)
     return folder
 
@@ -199,7 +199,7 @@ def _sentencepiece(pieces: list[str], scores: list[float], kinds: list[int]) -> 
     """Return a SentencePiece model: BPE with bytes to fall back on."""
     from sentencepiece import sentencepiece_model_pb2
 
-    model = sentencepiece_model_pb2.ModelProto()
+    model = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]
     for piece, score, kind in zip(pieces, scores, kinds, strict=True):
         model.pieces.add(piece=piece, score=score, type=int(kind))
     model.trainer_spec.model_type = model.trainer_spec.BPE

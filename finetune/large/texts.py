@@ -7,7 +7,7 @@ the model host renders from: there is no second renderer that could drift.
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from chatbot import prompt
 from chatbot.prompt import Style
@@ -30,20 +30,6 @@ An answer ends with the base's own end token, at which every server stops by its
 """
 
 Message = Mapping[str, str]
-
-
-class Tokenizer(Protocol):
-    """What is used of a transformers tokenizer."""
-
-    chat_template: str | None
-    all_special_tokens: list[str]
-    eos_token_id: int
-
-    def __call__(self, text: str, *, add_special_tokens: bool) -> Any: ...
-
-    def apply_chat_template(
-        self, conversation: Sequence[Message], *, tokenize: bool, add_generation_prompt: bool
-    ) -> str: ...
 
 
 class NoTemplate(ValueError):
@@ -79,9 +65,9 @@ def of_dialogue(patient: str, doctor: str) -> Exchange:
 
 
 class Encoder:
-    """Turns exchanges into token ids, in training as in serving."""
+    """Turns exchanges into token ids, in training as in serving, with a tokenizer of transformers."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Any) -> None:
         if not tokenizer.chat_template:
             raise NoTemplate("This base carries no chat template, so nobody knows how to speak to it.")
         self._tokenizer = tokenizer
@@ -91,7 +77,8 @@ class Encoder:
     def text(self, messages: Sequence[Message]) -> str:
         """Return what stands in front of the answer, as the model host renders it."""
         harmless = [{**message, "content": self._disarm(message["content"])} for message in messages]
-        return self._tokenizer.apply_chat_template(harmless, tokenize=False, add_generation_prompt=True)
+        text: str = self._tokenizer.apply_chat_template(harmless, tokenize=False, add_generation_prompt=True)
+        return text
 
     def prompt(self, messages: Sequence[Message]) -> list[int]:
         """Return the ids in front of the answer, as the model host computes them."""

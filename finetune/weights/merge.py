@@ -101,7 +101,7 @@ def _shards(base: Path) -> list[Path]:
 
 
 def _check_fit(lora: Lora, shards: list[Path]) -> None:
-    shapes = {}
+    shapes: dict[str, tuple[int, ...]] = {}
     for shard in shards:
         with safe_open(shard, framework="pt") as file:
             shapes |= {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118

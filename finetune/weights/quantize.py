@@ -71,7 +71,8 @@ def quantize(
     settings = _settings(quantization, threads)
     if importance:
         numbers = {name: np.ascontiguousarray(used, np.float32) for name, used in importance.items()}
-        settings.imatrix = _rows(numbers)
+        rows = _rows(numbers)
+        settings.imatrix = ctypes.cast(rows, ctypes.POINTER(llama_cpp.llama_model_imatrix_data))
     try:
         _run(source, unfinished, settings)
         unfinished.replace(target)
