@@ -54,6 +54,7 @@ def main() -> None:
     answer_to, sys.stdout = sys.stdout, sys.stderr  # Rasa writes bars and notes to stdout
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)  # Rasa keeps a cache where it is started
         started = time.monotonic()
         model = train(Path(folder), asked["examples"], asked.get("epochs", 100))
         seconds = time.monotonic() - started
