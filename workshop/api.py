@@ -131,7 +131,7 @@ class RecipeSerializer(serializers.Serializer[Any]):
 
 
 class StartingSerializer(serializers.Serializer[Any]):
-    assistant = serializers.SlugRelatedField(
+    assistant: serializers.RelatedField = serializers.SlugRelatedField(
         slug_field="slug", queryset=Assistant.objects.active(), help_text="Whose candidate it becomes."
     )
     dataset = serializers.PrimaryKeyRelatedField(queryset=Dataset.objects.all())
@@ -146,9 +146,9 @@ class StartingSerializer(serializers.Serializer[Any]):
         required=False,
         help_text=f"Above 0, at most {FineTuneJob.HIGHEST_LEARNING_RATE}; the recipe's own when left out.",
     )
-    base = serializers.SlugRelatedField(
+    base: serializers.RelatedField = serializers.SlugRelatedField(
         slug_field="name",
-        queryset=ModelVersion.objects.filter(kind=ModelVersion.Kind.MODEL),
+        queryset=ModelVersion.objects.whole(),
         required=False,
         allow_null=True,
         help_text="A whole model to begin with; the one that ships with the project when left out.",
@@ -172,9 +172,9 @@ class StartingSerializer(serializers.Serializer[Any]):
 
 
 class FineTuneJobSerializer(serializers.ModelSerializer[FineTuneJob]):
-    assistant = serializers.SlugRelatedField(slug_field="slug", read_only=True)
+    assistant: serializers.RelatedField = serializers.SlugRelatedField(slug_field="slug", read_only=True)
     step_ends_at = serializers.DateTimeField(read_only=True, allow_null=True)
-    base = serializers.SlugRelatedField(slug_field="name", read_only=True)
+    base: serializers.RelatedField = serializers.SlugRelatedField(slug_field="name", read_only=True)
 
     class Meta:
         model = FineTuneJob
@@ -211,7 +211,7 @@ class EvaluationSerializer(serializers.ModelSerializer[Evaluation]):
 
 
 class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
-    assistant = serializers.SlugRelatedField(slug_field="slug", read_only=True)
+    assistant: serializers.RelatedField = serializers.SlugRelatedField(slug_field="slug", read_only=True)
 
     class Meta:
         model = ModelVersion

@@ -1,6 +1,6 @@
 """What a model builder fills in: each form asks the services and shows their no beside the field."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django import forms
 from unfold.dataclasses import ActionDialog
@@ -85,18 +85,17 @@ class StartForm(forms.ModelForm):
             return
         found = recipes.every()
         usual = vars(found[0]) if found else USUAL
-        self.fields["recipe"].choices = [(recipe.name, _in_words(recipe)) for recipe in found]
+        offered = cast(forms.ChoiceField, self.fields["recipe"])
+        offered.choices = [(recipe.name, _in_words(recipe)) for recipe in found]
         for name, words in _WORDS.items():
             self.fields[name].help_text = words
         for name in USUAL:
             self.fields[name].initial = usual[name]
         self.fields["assistant"].initial = Assistant.objects.filter(is_default=True).first()
         self.fields["examples"].initial = Dataset.objects.first()
-        self.fields["base"].queryset = ModelVersion.objects.filter(kind=ModelVersion.Kind.MODEL).exclude(
-            state=ModelVersion.State.RETIRED
-        )
-        self.fields["base"].label = "Begin with"
-        self.fields["base"].empty_label = "The model that ships with the portal"
+        base = cast(forms.ModelChoiceField, self.fields["base"])
+        base.queryset = ModelVersion.objects.whole()
+        base.label, base.empty_label = "Begin with", "The model that ships with the portal"
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

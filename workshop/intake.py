@@ -22,7 +22,8 @@ FORMATS = {".csv": "table", ".tsv": "table", ".jsonl": "JSON Lines", ".ndjson": 
 class Uploaded(Protocol):
     """What a browser or another program sends: Django's UploadedFile, or anything that gives chunks."""
 
-    name: str | None
+    @property
+    def name(self) -> str | None: ...
 
     def chunks(self) -> Iterator[bytes]: ...
 

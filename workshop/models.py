@@ -85,6 +85,10 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
     def promoted(self) -> Self:
         return self.filter(state=ModelVersion.State.PROMOTED)
 
+    def whole(self) -> Self:
+        """Return those that a training can begin with."""
+        return self.filter(kind=ModelVersion.Kind.MODEL).exclude(state=ModelVersion.State.RETIRED)
+
     def serving(self, assistant: Assistant) -> "ModelVersion | None":
         """Return the version that this assistant runs on; None: the model that ships with the project."""
         return self.promoted().filter(assistant=assistant).first()
