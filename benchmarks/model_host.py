@@ -12,7 +12,6 @@ other work on the machine hardly changes.
 
 import argparse
 import os
-import resource
 import statistics
 import sys
 import time
@@ -75,7 +74,6 @@ def main() -> None:
     print(f"  the two say the same to {same} of {len(MESSAGES)} messages (the binding drops long tokens)")
     over_http(chosen.model, chosen.rounds)
     embedding()
-    print(f"memory at most {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
 
 def measured(
@@ -151,6 +149,7 @@ def over_http(path: Path, rounds: int) -> None:
         for callers in CALLERS:
             name, often = f"the model host, callers: {callers}", rounds * max(1, callers // 2)
             measured(name, ask, often, callers, lambda: times().user + times().system)
+        print(f"  the host's memory: {psutil.Process(number).memory_info().rss / 1e6:.0f} MB")
 
 
 def embedding() -> None:

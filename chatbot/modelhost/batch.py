@@ -89,9 +89,9 @@ class Batch:
             self._hear(generation, found)
 
     def finish(self, generation: Generation, problem: Exception | None = None) -> None:
-        """End an answer, complete or not; its text is remembered."""
+        """End an answer, complete or not; its text is remembered unless there was a problem."""
         self.running.remove(generation)
-        self.cache.close(generation.strand)
+        self.cache.close(generation.strand, keeps=problem is None)
         self._count(generation)
         generation.close(problem)
 

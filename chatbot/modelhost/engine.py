@@ -67,6 +67,9 @@ class Weights:
         model = llama_cpp.llama_model_load_from_file(str(self.path).encode(), parameters)
         if not model:
             raise ModelUnusable(f"llama.cpp cannot load {self.path.name}{_complaint()}.")
+        if llama_cpp.llama_model_is_recurrent(model) or llama_cpp.llama_model_is_hybrid(model):
+            llama_cpp.llama_model_free(model)
+            raise ModelUnusable(f"{self.path.name} keeps no cache by tokens, which this host shares.")
         return model
 
     def adapter(self, path: Path) -> Any:

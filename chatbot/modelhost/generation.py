@@ -29,8 +29,9 @@ class Voice:
 
 @dataclass(frozen=True)
 class Reading:
-    """A prompt as a model reads it."""
+    """A prompt as a model reads it, good for as long as that model is loaded."""
 
+    weights: Weights
     voice: Voice
     tokens: list[int]
     stable: int
@@ -56,25 +57,33 @@ class Request:
     reading: Reading | None = None
 
     def read(self, weights: Weights, voice: Voice) -> Reading:
-        """Return the prompt as tokens, read once; raises PromptTooLong or GrammarRefused."""
-        if self.reading is None:
-            tokens = weights.tokens(self.prompt.messages)
-            self.tally.prompt_tokens = len(tokens)
-            room = voice.context_tokens - len(tokens)
-            if room < 1:
-                raise PromptTooLong(
-                    f"The prompt has {len(tokens)} tokens; the context holds {voice.context_tokens}."
-                )
-            stable = min(weights.stable_tokens(self.prompt.messages), len(tokens) - 1)
-            limit = min(self.prompt.max_tokens, room)
-            constraint = weights.constraint(self.prompt.grammar)
-            self.reading = Reading(voice, tokens, stable, limit, constraint)
+        """Return the prompt as tokens, read once for a model; raises PromptTooLong or GrammarRefused."""
+        if self.reading is None or (self.reading.weights, self.reading.voice) != (weights, voice):
+            self._forget_reading()
+            self.reading = self._read(weights, voice)
         return self.reading
+
+    def _read(self, weights: Weights, voice: Voice) -> Reading:
+        tokens = weights.tokens(self.prompt.messages)
+        self.tally.prompt_tokens = len(tokens)
+        room = voice.context_tokens - len(tokens)
+        if room < 1:
+            raise PromptTooLong(
+                f"The prompt has {len(tokens)} tokens; the context holds {voice.context_tokens}."
+            )
+        stable = min(weights.stable_tokens(self.prompt.messages), len(tokens) - 1)
+        limit = min(self.prompt.max_tokens, room)
+        constraint = weights.constraint(self.prompt.grammar)
+        return Reading(weights, voice, tokens, stable, limit, constraint)
+
+    def _forget_reading(self) -> None:
+        if self.reading is not None:
+            self.reading.constraint.close()
+            self.reading = None
 
     def close(self, problem: Exception | None = None) -> None:
         """Tell that this is all; to be called once."""
-        if self.reading is not None:
-            self.reading.constraint.close()
+        self._forget_reading()
         self.end(problem)
 
 

@@ -120,9 +120,9 @@ class Cache:
         if found := self._find(strand, prompt):
             self._restore(strand, *found)
 
-    def close(self, strand: Strand) -> None:
-        """Put the strand's own part to rest, and free its place."""
-        if len(strand.tokens) - strand.own_start >= BLOCK:
+    def close(self, strand: Strand, *, keeps: bool = True) -> None:
+        """Put the strand's own part to rest, if it is worth keeping, and free its place."""
+        if keeps and len(strand.tokens) - strand.own_start >= BLOCK:
             self._rest(strand)
         self.context.forget(strand.sequence)
         self._free_sequences.append(strand.sequence)

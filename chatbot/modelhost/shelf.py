@@ -120,7 +120,8 @@ class Shelf:
         return (base.batch for base in list(self.bases.values()) if base.batch.running)
 
     def running(self) -> int:
-        return sum(len(base.batch.running) for base in self.bases.values())
+        """Return how many answers are in work; may be asked in any thread."""
+        return sum(len(base.batch.running) for base in list(self.bases.values()))
 
     def used_bytes(self) -> int:
         adapters = (adapter for base in self.bases.values() for adapter in base.adapters.values())

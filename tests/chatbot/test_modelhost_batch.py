@@ -190,6 +190,28 @@ def test_systems_prompts_that_nobody_uses_make_room_for_others(tiny_gguf: Path) 
     small.close()
 
 
+def test_who_waited_while_the_model_was_loaded_anew_is_answered(tiny_gguf: Path, alone: GgufModel) -> None:
+    first = Batch(Weights(tiny_gguf), cells=256, parallel=2, threads=1)
+    in_the_way = Asked(user("hi"), max_tokens=256).come_in(first)
+    waiting = Asked(user("hello"))
+    request = Request(
+        ENTRY,
+        Prompt(waiting.messages, max_tokens=24, grammar='root ::= "well" [a-z ]*'),
+        waiting.tally,
+        waiting.said.append,
+        waiting.ends.append,
+    )
+    assert first.admit(request, PLAIN) is None
+    first.finish(in_the_way.generation)  # type: ignore[arg-type]
+    first.close()
+    second = Batch(Weights(tiny_gguf), cells=256, parallel=1, threads=1)
+    assert second.admit(request, PLAIN) is not None
+    while second.running:
+        second.step()
+    assert waiting.text.startswith("well")
+    second.close()
+
+
 def test_a_long_prompt_is_read_in_slices_between_which_others_go_on(batch: Batch) -> None:
     writer = Asked(user("hi"), max_tokens=40).come_in(batch)
     batch.step()
