@@ -58,6 +58,8 @@ class FineTune:
     """Looks without an improvement after which training stops."""
     batch_tokens: int = 2048
     warmup: int = 20
+    merge: int = 0
+    """1 makes a whole model instead of an adapter: larger, but it needs its base no longer."""
     needs: str = "cpu"
     takes: str = "labelled"
 

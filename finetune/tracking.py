@@ -1,7 +1,7 @@
 """Keeps the curves of a run: TensorBoard where it is installed, Weights & Biases where a key is set."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -50,7 +50,7 @@ def tracked(folder: Path, recipe_name: str) -> Iterator[Tracker]:
 
 
 def open_tracker(folder: Path, recipe_name: str) -> Tracker:
-    opened = {"tensorboard": _Board, "wandb": _Wandb}
+    opened: dict[str, Callable[[Path, str], Tracker]] = {"tensorboard": _Board, "wandb": _Wandb}
     return Trackers(tuple(opened[service](folder, recipe_name) for service in services()))
 
 
@@ -60,7 +60,7 @@ class _Board:
     def __init__(self, folder: Path, recipe_name: str) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer: Any = SummaryWriter(str(folder / "tensorboard"))  # type: ignore[no-untyped-call]
+        self._writer: Any = SummaryWriter(str(folder / "tensorboard"))
 
     def log(self, step: int, figures: dict[str, float]) -> None:
         for name, figure in figures.items():

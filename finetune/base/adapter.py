@@ -121,7 +121,7 @@ class Teaching:
         self.best = self._state()
         self.before = self.best_losses = self._look()
         if self.checkpoint and self.checkpoint.exists():
-            self._resume()
+            self._resume(self.checkpoint)
 
     @property
     def steps(self) -> int:
@@ -221,8 +221,8 @@ class Teaching:
         )
         unfinished.replace(self.checkpoint)
 
-    def _resume(self) -> None:
-        kept = torch.load(self.checkpoint, weights_only=True)
+    def _resume(self, checkpoint: Path) -> None:
+        kept = torch.load(checkpoint, weights_only=True)
         self._restore(kept["now"])
         self.optimizer.load_state_dict(kept["optimizer"])
         self.best, self.best_losses = kept["best"], tuple(kept["best_losses"])

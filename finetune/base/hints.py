@@ -7,16 +7,16 @@ bank only, never with an example made of one of its own frames or worded like it
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from chatbot import nearest, prompt
 from finetune.examples import Example
+from finetune.progress import Progress, Silent
 
 QUARTERS = 4
 BATCH = 128
@@ -34,11 +34,12 @@ class Hinter:
 
     bank: Sequence[Example]
     folder: Path
+    progress: Progress = field(default_factory=Silent)
 
     def teach(self, examples: Sequence[Example], *, share: float, seed: int) -> list[Example]:
         """Return the examples, about `share` of them with a hint out of a random part of the bank."""
         chance = np.random.default_rng(seed)
-        chosen = np.flatnonzero(chance.random(len(examples)) < share)
+        chosen = np.flatnonzero(chance.random(len(examples)) < share).tolist()
         shown = self._quarters_shown(len(chosen), chance)
         hints = self._hints([examples[place] for place in chosen], shown)
         hinted = list(examples)
@@ -64,8 +65,8 @@ class Hinter:
     def _hints(
         self, examples: Sequence[Example], shown: NDArray[np.bool_]
     ) -> Iterator[tuple[nearest.Hint, ...]]:
-        known = vectors([said(example) for example in self.bank], self.folder, what="bank")
-        asked = vectors([said(example) for example in examples], self.folder, what="turns")
+        known = vectors([said(example) for example in self.bank], self.folder, progress=self.progress)
+        asked = vectors([said(example) for example in examples], self.folder, progress=self.progress)
         quarter = np.random.default_rng(0).integers(0, QUARTERS, size=len(self.bank))
         names = [example.commands[0].name for example in self.bank]
         own = _Own.of(self.bank)
@@ -104,7 +105,7 @@ def said(example: Example) -> str:
     return prompt.normalise(example.turn.message)
 
 
-def vectors(texts: Sequence[str], folder: Path, *, what: str = "texts") -> NDArray[np.float16]:
+def vectors(texts: Sequence[str], folder: Path, *, progress: Progress | None = None) -> NDArray[np.float16]:
     """Return the texts' vectors of length one; each different text is embedded once, and kept on disk."""
     different = sorted(set(texts), key=lambda text: (len(text), text))
     digest = hashlib.sha256("\0".join(different).encode()).hexdigest()[:16]
@@ -112,26 +113,24 @@ def vectors(texts: Sequence[str], folder: Path, *, what: str = "texts") -> NDArr
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".unfinished.npy")
-        np.save(unfinished, _embedded(different, what))
+        np.save(unfinished, _embedded(different, progress or Silent()))
         unfinished.replace(path)
     place = {text: row for row, text in enumerate(different)}
     return np.load(path)[[place[text] for text in texts]]
 
 
-def _embedded(texts: Sequence[str], what: str) -> NDArray[np.float16]:
+def _embedded(texts: Sequence[str], progress: Progress) -> NDArray[np.float16]:
     """Embed on one thread and in bf16: two threads that other programs interrupt wait for each other."""
     from chatbot.modelhost.embedder import DIMENSIONS, MiniLm
 
     made = np.zeros((len(texts), DIMENSIONS), dtype=np.float16)
     done, threads = 0, torch.get_num_threads()
     torch.set_num_threads(1)
-    with (
-        tqdm(total=len(texts), desc=f"embedding {what}", unit="text", mininterval=5) as bar,
-        torch.autocast("cpu", dtype=torch.bfloat16),
-    ):
+    with torch.autocast("cpu", dtype=torch.bfloat16):
         for group in MiniLm().embed(texts, batch=BATCH):
             made[done : done + len(group)] = group
             done += len(group)
-            bar.update(len(group))
+            progress.report("embed", done, len(texts))
+            progress.stop_if_cancelled()
     torch.set_num_threads(threads)
     return made

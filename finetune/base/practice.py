@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from chatbot.commands import Command
 from chatbot.modelhost.llama import GgufModel
+from chatbot.prompt import Turn
 from finetune import result
 from finetune.base import adapter, shipped
 from finetune.base.adapter import Lesson, Outcome, Teaching
@@ -22,19 +24,20 @@ from finetune.base.pretrain import SHIPPED
 from finetune.base.shipped import Base
 from finetune.corpus.bank import SHIPPED_FRAMES, bank
 from finetune.corpus.turns import compose
-from finetune.data import DataRefused, labelled, prepare
-from finetune.data.prepare import Prepared
-from finetune.examples import Example
+from finetune.data import DataRefused, documents, labelled, prepare
+from finetune.data.prepare import Prepared, Source
+from finetune.examples import Example, trim
 from finetune.measure.evaluate import Score, evaluate
 from finetune.progress import Progress
 from finetune.recipe import Recipe
 from finetune.result import Refused, Result, check_disk, sha256
+from finetune.weights.quantize import quantize
 from finetune.weights.runtime import Runtime
 
 if TYPE_CHECKING:
     from finetune.run import Order
 
-ADAPTER = "adapter.gguf"
+ADAPTER, WHOLE = "adapter.gguf", "model.gguf"
 FEWEST = 20
 """With fewer examples than this nothing but their wording would be learnt."""
 
@@ -73,10 +76,13 @@ class PracticeRun:
         data = self.prepare()
         teaching = self.teaching(data)
         outcome = teaching.teach()
-        made = self.export(teaching)
-        parity = self.parity(made, data)
-        before, after = self.evaluate(data, None), self.evaluate(data, made)
-        return self._result(data, made, outcome, parity, before, after, time.monotonic() - started)
+        made, parity = self.whole(data) if self.recipe.fine_tune.merge else self.adapter(teaching, data)
+        before, after = self.evaluate(data, self.base_path), self.evaluate(data, *self._served(made))
+        return self._result(data, made, parity, _metrics(outcome, before, after), time.monotonic() - started)
+
+    def _served(self, made: Path) -> tuple[Path, Path | None]:
+        """Return the model that answers in the end, and the adapter that is laid on it."""
+        return (made, None) if self.recipe.fine_tune.merge else (self.base_path, made)
 
     @cached_property
     def base(self) -> Base:
@@ -107,6 +113,7 @@ class PracticeRun:
         if not self.order.data:
             raise DataRefused("No examples were given.", hint="Upload messages with what they mean.")
         sources = [prepare.open_source(path) for path in self.order.data]
+        sources += [asked_in(path) for path in self.order.documents]
         data = prepare.prepare(sources, seed=self.recipe.seed)
         if len(data.train) < FEWEST:
             raise DataRefused(
@@ -122,7 +129,7 @@ class PracticeRun:
     def teaching(self, data: Prepared) -> Teaching:
         """Hint and encode the examples and the replayed turns, and lay an adapter on the base."""
         train, held_out = map(self._placed, (data.train, data.held_out))
-        known = Hinter([*bank(most=SHIPPED_FRAMES), *train], self.folder)
+        known = Hinter([*bank(most=SHIPPED_FRAMES), *train], self.folder, self.progress)
         replay = compose(self.recipe.seed, self.recipe.fine_tune.replay)
         self.progress.report("data", 2, 4, note=f"{len(replay)} turns of our own to remember by")
         share, seed = self.recipe.hints, self.recipe.seed
@@ -157,28 +164,46 @@ class PracticeRun:
         pairs = self.base.tokenizer.encode_examples(examples, self.base.style)
         return Encoded.of(pairs, context=self.base.model.shape.context)
 
-    def export(self, teaching: Teaching) -> Path:
-        self.progress.report("export", 0, 1)
+    def adapter(self, teaching: Teaching, data: Prepared) -> tuple[Path, Parity]:
+        """Write what was learnt as a file beside the base."""
         size = sum(each.a.numel() + each.b.numel() for each in teaching.laid.values()) * 4
         check_disk(self.folder, 2 * size)
-        name = f"{self.base.name}-practice"
         made = adapter.export(
-            teaching.laid, self.folder / ADAPTER, settings=self.recipe.fine_tune, name=name, licence="own"
+            teaching.laid,
+            self.folder / ADAPTER,
+            settings=self.recipe.fine_tune,
+            name=f"{self.base.name}-practice",
+            licence=self.base.licence,
         )
         self.progress.report("export", 1, 1, note=f"{made.name}: {made.stat().st_size / 1e6:.1f} MB")
-        return made
+        plain = shipped.load(self.base_path)
+        return made, self.parity(self._in_fp32(plain), data, adapter_file=made)
 
-    def parity(self, made: Path, data: Prepared) -> Parity:
-        """Compare base and adapter in llama.cpp with what was trained; raises Refused when they differ.
+    def whole(self, data: Prepared) -> tuple[Path, Parity]:
+        """Write base and adapter as one model, its weights in 8 bits."""
+        adapter.merge(self.base.model)
+        fp32 = self._in_fp32(self.base)
+        made = quantize(fp32, self.folder / WHOLE, threads=self.recipe.threads)
+        self.progress.report("export", 1, 1, note=f"{made.name}: {made.stat().st_size / 1e6:.1f} MB")
+        return made, self.parity(fp32, data)
 
-        The base is written anew in fp32 for it: with 8-bit weights llama.cpp rounds what it multiplies as
-        well, and a real difference would hide behind that.
+    def _in_fp32(self, base: Base) -> Path:
+        check_disk(self.folder, 5 * base.model.parameter_count())
+        path = self.folder / "model-f32.gguf"
+        name = f"{self.base.name}-practice"
+        return export_model(
+            base.model, base.tokenizer, path, name=name, licence=self.base.licence, style=self.base.style
+        )
+
+    def parity(self, fp32: Path, data: Prepared, *, adapter_file: Path | None = None) -> Parity:
+        """Compare llama.cpp with what was trained; raises Refused when they differ.
+
+        In fp32: with 8-bit weights llama.cpp rounds what it multiplies as well, and a real difference
+        would hide behind that. The fp32 file is removed afterwards.
         """
         self.progress.report("parity", 0, 1)
         sample = [*data.held_out, *data.train][:COMPARED]
-        plain = shipped.load(self.base_path)
-        fp32 = export_model(plain.model, plain.tokenizer, self.folder / "base-f32.gguf", name="", licence="")
-        runtime = Runtime(fp32, adapter=made, threads=self.recipe.threads)
+        runtime = Runtime(fp32, adapter=adapter_file, threads=self.recipe.threads)
         try:
             found = largest_difference(
                 self.base.model, self.base.tokenizer, runtime, sample, style=self.base.style
@@ -194,15 +219,16 @@ class PracticeRun:
             )
         return found
 
-    def evaluate(self, data: Prepared, made: Path | None) -> Score | None:
-        """Let the host's own class answer the held-out messages, with the adapter or without."""
+    def evaluate(self, data: Prepared, served: Path, adapter_file: Path | None = None) -> Score | None:
+        """Let the host's own class answer the held-out messages; None when there are none."""
         if not data.held_out:
             return None
         self.progress.stop_if_cancelled()
-        known = Hinter([*bank(most=SHIPPED_FRAMES), *data.train], self.folder)
+        known = Hinter([*bank(most=SHIPPED_FRAMES), *data.train], self.folder, self.progress)
         cases = known.tell(random.Random(0).sample(data.held_out, min(SCORED, len(data.held_out))))
-        self.progress.report("evaluate", 0, len(cases), note="with what was learnt" if made else "before")
-        model = GgufModel(self.base_path, context_tokens=self.base.model.shape.context, adapter=made)
+        self.progress.report("evaluate", 0, len(cases))
+        context = self.base.model.shape.context
+        model = GgufModel(served, context_tokens=context, adapter=adapter_file)
         try:
             score = evaluate(model, cases, style=self.base.style)
         finally:
@@ -211,23 +237,16 @@ class PracticeRun:
         return score
 
     def _result(
-        self,
-        data: Prepared,
-        made: Path,
-        outcome: Outcome,
-        parity: Parity,
-        before: Score | None,
-        after: Score | None,
-        seconds: float,
+        self, data: Prepared, made: Path, parity: Parity, metrics: dict[str, float], seconds: float
     ) -> Result:
-        report = data.report
+        report, is_whole = data.report, bool(self.recipe.fine_tune.merge)
         sources = [
             {"name": each.name, "licence": each.licence, "examples": each.used} for each in report.sources
         ]
         return Result(
             recipe=self.order.recipe_name,
             recipe_sha256=self.order.recipe_sha256,
-            kind="adapter",
+            kind="model" if is_whole else "adapter",
             file=made.name,
             sha256=sha256(made),
             size_bytes=made.stat().st_size,
@@ -239,13 +258,26 @@ class PracticeRun:
                 "held_out": len(data.held_out),
                 "sources": sources,
             },
-            quantization="F32",
-            metrics=_metrics(outcome, before, after),
-            parity={"adapter": {"largest_difference": parity.largest_difference, "prompts": parity.examples}},
+            quantization="Q8_0" if is_whole else "F32",
+            metrics=metrics,
+            parity={"F32": {"largest_difference": parity.largest_difference, "prompts": parity.examples}},
             licences=tuple(sorted({each.licence for each in report.sources})),
             seed=self.recipe.seed,
             seconds=round(seconds, 1),
         )
+
+
+def asked_in(document: Path) -> Source:
+    """Return the questions that stand in a practice's document; raises DataRefused when there are none.
+
+    The model learns that they are questions. Their answers it never writes: the portal quotes them.
+    """
+    asked = [pair.question for pair in documents.read(document) if not pair.is_made]
+    examples = [
+        Example(Turn(question), (Command("ask_practice", {"question": trim(question)}),), document.name)
+        for question in asked
+    ]
+    return Source(document.name, "own", examples)
 
 
 def _metrics(outcome: Outcome, before: Score | None, after: Score | None) -> dict[str, float]:

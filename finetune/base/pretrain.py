@@ -73,9 +73,8 @@ class Making:
     def hinted(self, own: list[Example]) -> list[Example]:
         if not self.recipe.hints:
             return own
-        return Hinter(bank(), self.vectors or self.folder).teach(
-            own, share=self.recipe.hints, seed=self.recipe.seed
-        )
+        known = Hinter(bank(), self.vectors or self.folder, self.progress)
+        return known.teach(own, share=self.recipe.hints, seed=self.recipe.seed)
 
     def _tokenizer(self, own: Iterable[Example], retold: list[Example]) -> Tokenizer:
         from finetune.base import tokenizer

@@ -35,6 +35,7 @@ class Base:
     model: CommandModel
     tokenizer: Tokenizer
     style: Style
+    licence: str
 
 
 def style_of(path: Path) -> Style:
@@ -54,7 +55,8 @@ def load(path: Path) -> Base:
         model.load_state_dict(_weights(reader, model))
     except (KeyError, RuntimeError, ValueError, NotImplementedError) as error:
         raise NotOurs(f"The weights in {path.name} are not those of a small model of ours.") from error
-    return Base(_field(reader, "general.name", path.stem), model, tokenizer, _style(reader))
+    name, licence = _field(reader, "general.name", path.stem), _field(reader, "general.license", "")
+    return Base(name, model, tokenizer, _style(reader), licence)
 
 
 def _style(reader: gguf.GGUFReader) -> Style:

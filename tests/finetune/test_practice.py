@@ -210,7 +210,9 @@ def _words_as_vectors(monkeypatch):
     from finetune.base import hints
 
     monkeypatch.setattr(
-        hints, "vectors", lambda texts, folder, *, what="": np.full((len(texts), 4), 0.5, dtype=np.float32)
+        hints,
+        "vectors",
+        lambda texts, folder, *, progress=None: np.full((len(texts), 4), 0.5, dtype=np.float32),
     )
 
 
@@ -234,11 +236,26 @@ def test_a_run_leaves_a_result_that_can_be_served(tiny_recipe, hinted, examples,
     assert told["base"] == {"name": "base-q8_0", "sha256": result.sha256(base)}
     assert told["data"]["examples"] == told["data"]["train"] + told["data"]["held_out"]
     assert told["licences"] == ["own"]
-    assert told["parity"]["adapter"]["largest_difference"] <= parity.TOLERANCE
+    assert told["parity"]["F32"]["largest_difference"] <= parity.TOLERANCE
     assert {"held_out_loss", "perplexity", "held_out_exact", "held_out_commands"} <= set(told["metrics"])
     assert len(labelled.read(folder / "held_out.jsonl")) == told["data"]["held_out"]
     steps = [json.loads(line)["step"] for line in (folder / "progress.jsonl").open(encoding="utf-8")]
     assert list(dict.fromkeys(steps)) == ["data", "train", "export", "parity", "evaluate"]
+
+
+def test_a_run_can_leave_a_whole_model_that_learnt_from_documents_too(
+    tiny_recipe, hinted, examples, tmp_path
+):
+    folder, words = tmp_path / "job", _words(examples[:100], tmp_path / "words.jsonl")
+    document = tmp_path / "faq.md"
+    document.write_text("## Do you fit scleral lenses?\n\nYes, Dr. Ramos fits them on Thursdays.\n")
+    arguments = [*_arguments(tiny_recipe, folder, hinted, words), "--documents", str(document)]
+    assert run.main([*arguments, "--set", "merge=1"]) == 0
+    told = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    assert (told["kind"], told["quantization"], told["file"]) == ("model", "Q8_0", "model.gguf")
+    assert [source["name"] for source in told["data"]["sources"]] == ["words.jsonl", "faq.md"]
+    assert shipped.load(folder / "model.gguf").style is Style.HINTED
+    assert not list(folder.glob("*f32*"))
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,9 @@ def test_every_variant_of_the_repositorys_study_is_a_model_that_can_be_built(tmp
 
 def test_a_variant_is_trained_for_its_time_and_scored(tmp_path, monkeypatch, examples):
     monkeypatch.setattr(
-        hints, "vectors", lambda texts, folder, *, what="": np.full((len(texts), 4), 0.5, dtype=np.float32)
+        hints,
+        "vectors",
+        lambda texts, folder, *, progress=None: np.full((len(texts), 4), 0.5, dtype=np.float32),
     )
     monkeypatch.setattr("finetune.base.pretrain.read_cases", lambda path: examples[:4])
     found = Study(TOLD, tmp_path, None, minutes=0.01).try_out("plain")
