@@ -5,7 +5,6 @@ The parent is `finetune.measure.systems`; nobody else needs to start this.
 
 import contextlib
 import json
-import os
 import sys
 import time
 from collections.abc import Mapping
@@ -41,7 +40,6 @@ class Job:
 
 def main() -> None:
     job = Job(**json.load(sys.stdin))
-    os.environ["OMP_WAIT_POLICY"] = "passive"  # as in the model host; llama.cpp reads it once, when loaded
     scored = [example(row) for row in job.cases]
     started = time.perf_counter()
     adapter = Path(job.adapter) if job.adapter else None

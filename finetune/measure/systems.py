@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -166,7 +167,13 @@ def in_a_process_of_its_own(job: one.Job, tell: Tell) -> Measured:
     """Measure one GGUF apart from this process; raises Failed with its last words."""
     command = [sys.executable, "-m", "finetune.measure.one"]
     with subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=ROOT,
+        env=os.environ | {"OMP_WAIT_POLICY": "passive"},  # as in the model host; read once, when loaded
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         asked, told, complaints = process.stdin, process.stdout, process.stderr
         if not (asked and told and complaints):
