@@ -5,9 +5,10 @@ It is also where a run learns that it was asked to stop.
 
 import json
 import signal
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,7 +75,9 @@ class Journal:
 
     def fail(self, error: str, hint: str = "") -> None:
         """Write why the run ends without a result: one sentence, and what would help."""
-        self._write({"step": self._step or "data", "error": error, "hint": hint})
+        print(error, hint, file=sys.stderr)
+        with suppress(OSError):  # on a full disk the log is all there is
+            self._write({"step": self._step or "data", "error": error, "hint": hint})
 
     def stop_if_cancelled(self) -> None:
         if self._cancelled:

@@ -6,6 +6,7 @@ goes on. Anything else is a crash.
 
 import argparse
 import errno
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ from finetune.result import Refused, Result, check_disk
 from finetune.tracking import tracked
 
 DONE, REFUSED, CANCELLED = 0, 2, 130
+
+LEAST_BYTES = 50_000_000
+"""With less than this free, a file that could not be written is taken for one that found no room."""
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
@@ -62,17 +66,22 @@ def _answer(journal: Journal, work: Callable[[], Result]) -> int:
     except MemoryError as problem:
         journal.fail(f"There is not enough memory. {problem}".strip(), "Close other programs, or rent more.")
         return REFUSED
-    except OSError as problem:
-        if problem.errno not in NO_ROOM:
-            raise
-        journal.fail("The disk is full.", "Delete old models or job folders, then start it again.")
-        return REFUSED
     except Exception as problem:
-        if not _is_refusal(problem):
+        if _is_refusal(problem):
+            journal.fail(str(problem), getattr(problem, "hint", ""))
+        elif _is_full(problem, journal.folder):
+            journal.fail("The disk is full.", "Delete old models or job folders, then start it again.")
+        else:
             raise
-        journal.fail(str(problem), getattr(problem, "hint", ""))
         return REFUSED
     return DONE
+
+
+def _is_full(problem: Exception, folder: Path) -> bool:
+    """Whether a file could not be written for want of room; PyTorch and llama.cpp do not say so plainly."""
+    if isinstance(problem, OSError):
+        return problem.errno in NO_ROOM
+    return isinstance(problem, RuntimeError) and shutil.disk_usage(folder).free < LEAST_BYTES
 
 
 def _is_refusal(problem: Exception) -> bool:

@@ -3,6 +3,7 @@
 import json
 import random
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 
 from chatbot.commands import Command
 from chatbot.modelhost.llama import GgufModel
-from chatbot.prompt import Turn
+from chatbot.prompt import Style, Turn
 from finetune import result
 from finetune.base import adapter, shipped
 from finetune.base.adapter import Lesson, Outcome, Teaching
@@ -129,16 +130,17 @@ class PracticeRun:
     def teaching(self, data: Prepared) -> Teaching:
         """Hint and encode the examples and the replayed turns, and lay an adapter on the base."""
         train, held_out = map(self._placed, (data.train, data.held_out))
-        known = Hinter([*bank(most=SHIPPED_FRAMES), *train], self.folder, self.progress)
+        known = self._hinter(train)
         replay = compose(self.recipe.seed, self.recipe.fine_tune.replay)
         self.progress.report("data", 2, 4, note=f"{len(replay)} turns of our own to remember by")
-        share, seed = self.recipe.hints, self.recipe.seed
+        share = self.recipe.hints if self.base.style is Style.HINTED else 0.0
+        seed = self.recipe.seed
         kept = round(len(replay) * (1 - REPLAY_HELD_OUT))
         lesson = Lesson(
             own=self._encode(known.teach(train, share=share, seed=seed)),
             replay=self._encode(known.teach(replay[:kept], share=share, seed=seed + 1)),
-            held_out=self._encode(known.tell(held_out)),
-            replay_held_out=self._encode(known.tell(replay[kept:])),
+            held_out=self._encode(self._told(held_out, known)),
+            replay_held_out=self._encode(self._told(replay[kept:], known)),
         )
         self.progress.report("data", 4, 4, note="examples are ready")
         self.progress.stop_if_cancelled()
@@ -151,7 +153,14 @@ class PracticeRun:
             progress=self.progress,
         )
 
-    def _placed(self, examples: tuple[Example, ...]) -> list[Example]:
+    def _hinter(self, learnt: Sequence[Example]) -> Hinter:
+        """Return what hints as the portal will: the bank it ships with, and these examples beside it."""
+        return Hinter([*bank(most=SHIPPED_FRAMES), *learnt], self.folder, self.progress)
+
+    def _told(self, examples: Sequence[Example], known: Hinter) -> Sequence[Example]:
+        return known.tell(examples) if self.base.style is Style.HINTED else examples
+
+    def _placed(self, examples: Sequence[Example]) -> list[Example]:
         """Say of each example what it must not be hinted by: messages of its own conversation."""
         return [
             replace(example, frames=frozenset({f"{example.source}/{example.conversation}"}))
@@ -160,7 +169,7 @@ class PracticeRun:
             for example in examples
         ]
 
-    def _encode(self, examples: list[Example]) -> Encoded:
+    def _encode(self, examples: Sequence[Example]) -> Encoded:
         pairs = self.base.tokenizer.encode_examples(examples, self.base.style)
         return Encoded.of(pairs, context=self.base.model.shape.context)
 
@@ -224,8 +233,8 @@ class PracticeRun:
         if not data.held_out:
             return None
         self.progress.stop_if_cancelled()
-        known = Hinter([*bank(most=SHIPPED_FRAMES), *data.train], self.folder, self.progress)
-        cases = known.tell(random.Random(0).sample(data.held_out, min(SCORED, len(data.held_out))))
+        asked = random.Random(0).sample(data.held_out, min(SCORED, len(data.held_out)))
+        cases = self._told(asked, self._hinter(data.train))
         self.progress.report("evaluate", 0, len(cases))
         context = self.base.model.shape.context
         model = GgufModel(served, context_tokens=context, adapter=adapter_file)

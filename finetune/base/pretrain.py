@@ -3,6 +3,7 @@
 import itertools
 import random
 import shutil
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from finetune.corpus.cases import DEVELOPMENT, HELD_OUT, read_cases
 from finetune.corpus.turns import compose
 from finetune.data import public
 from finetune.examples import Example
-from finetune.progress import Journal, Progress, Silent
+from finetune.progress import Cancelled, Journal, Progress, Silent
 from finetune.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -196,5 +197,9 @@ def make(step: str, recipe: Recipe, folder: Path, data: Path | None) -> None:
     """Do one step, or all of them, for the command line."""
     journal = Journal(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with journal.listening():
-        getattr(Making(recipe, folder, data, journal), step)()
+    try:
+        with journal.listening():
+            getattr(Making(recipe, folder, data, journal), step)()
+    except Cancelled:
+        print(f"Stopped. What was reached is in {folder}; the same command goes on.")
+        sys.exit(130)

@@ -1,5 +1,6 @@
 """A practice's words on a tiny base: taught, cancelled, killed, refused, and the same in llama.cpp."""
 
+import errno
 import json
 import os
 import signal
@@ -296,6 +297,33 @@ def test_a_full_disk_is_told_before_anything_is_written(tiny_recipe, hinted, tmp
     assert run.main(["--recipe", tiny_recipe, "--folder", str(folder), "--base", str(hinted)]) == 2
     assert "disk is nearly full" in str(_last_line(folder)["error"])
     assert [path.name for path in folder.iterdir()] == ["progress.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("problem", "is_told"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "The disk is full."),
+        (MemoryError("0.1 GB are free."), "There is not enough memory. 0.1 GB are free."),
+    ],
+)
+def test_room_that_runs_out_in_the_midst_is_told_in_a_sentence(
+    tiny_recipe, hinted, examples, tmp_path, monkeypatch, problem, is_told
+):
+    def no_room(self: Teaching) -> None:
+        raise problem
+
+    monkeypatch.setattr(Teaching, "_keep", no_room)
+    folder, words = tmp_path / "job", _words(examples[:100], tmp_path / "words.jsonl")
+    assert run.main(_arguments(tiny_recipe, folder, hinted, words)) == 2
+    assert _last_line(folder)["error"] == is_told
+    assert not (folder / "result.json").exists()
+
+
+def test_what_nobody_refuses_is_a_crash(tiny_recipe, hinted, examples, tmp_path, monkeypatch):
+    monkeypatch.setattr(Teaching, "_keep", lambda self: 1 / 0)
+    words = _words(examples[:100], tmp_path / "words.jsonl")
+    with pytest.raises(ZeroDivisionError):
+        run.main(_arguments(tiny_recipe, tmp_path / "job", hinted, words))
 
 
 def test_a_folder_in_which_another_training_was_begun_is_left_alone(tiny_recipe, hinted, examples, tmp_path):
