@@ -1,5 +1,7 @@
 """What the record shows of a column."""
 
+from collections.abc import Iterator
+
 from django.db import models
 
 PREFIX = "eyecare_record_"
@@ -7,6 +9,13 @@ PREFIX = "eyecare_record_"
 
 _WITHHELD_NAMES = frozenset({"password", "token"})
 _WITHHELD_KINDS = (models.TextField, models.JSONField, models.BinaryField)
+_DERIVED_NAMES = frozenset({"vector", "vector_model", "stamp"})
+"""Columns that the portal works out from others by itself, thousands at a time: nobody wrote them."""
+
+
+def recorded_columns(model: type[models.Model]) -> Iterator[models.Field]:
+    """Yield the columns of a table whose changes somebody has to answer for."""
+    return (field for field in model._meta.concrete_fields if field.name not in _DERIVED_NAMES)
 
 
 def is_withheld(field: models.Field) -> bool:

@@ -10,7 +10,7 @@ from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from practice import audit
-from practice.record.columns import PREFIX, is_withheld
+from practice.record.columns import PREFIX, is_withheld, recorded_columns
 
 _FIND = """
 SELECT proname FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace
@@ -67,7 +67,7 @@ class PostgreSQL:
             table=table,
             events=events,
             pk=model._meta.pk.column,
-            columns=", ".join(_column(field) for field in model._meta.concrete_fields),
+            columns=", ".join(_column(field) for field in recorded_columns(model)),
         )
         return [function, _trigger(PREFIX + table, "AFTER INSERT OR UPDATE OR DELETE", table)]
 

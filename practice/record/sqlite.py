@@ -4,7 +4,7 @@ from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from practice import audit
-from practice.record.columns import PREFIX, holds_uuid, is_withheld
+from practice.record.columns import PREFIX, holds_uuid, is_withheld, recorded_columns
 
 _FIND = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND substr(name, 1, %s) = %s"
 
@@ -48,7 +48,7 @@ def _trigger(model: type[models.Model], events: str, verb: str) -> str:
         table=model._meta.db_table,
         events=events,
         row=_value(model._meta.pk, "OLD" if verb == "delete" else "NEW"),
-        columns=" UNION ALL ".join(_column(field, verb) for field in model._meta.concrete_fields),
+        columns=" UNION ALL ".join(_column(field, verb) for field in recorded_columns(model)),
     )
 
 

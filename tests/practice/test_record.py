@@ -9,7 +9,7 @@ from django.db.backends.sqlite3.base import DatabaseWrapper as SQLiteConnection
 from django.http import HttpResponse
 
 from appointments.models import CalendarLink
-from chatbot.models import Document
+from chatbot.models import Document, Example
 from orders.models import Order
 from patients.models import Account, Patient, Proxy
 from practice import audit, record
@@ -143,6 +143,13 @@ def test_long_texts_and_passwords_stay_out_of_the_record(ana, recorded):
     assert (UUID(first.row), first.changes["body"]) == (document.pk, [None, "…"])
     assert changed.changes == {"body": [None, "…"]}
     assert password.changes == {"password": [None, "…"]}
+
+
+def test_a_vector_that_is_worked_out_leaves_nothing_in_the_record(recorded):
+    Example.objects.create(text="is dr. holm in on friday", commands=[{"name": "ask_practice"}])
+    written = recorded()
+    Example.objects.update(vector=b"\0" * 768, vector_model="MiniLM", stamp=7)
+    assert recorded() == written
 
 
 def test_rows_behind_a_patient_are_recorded_too(ana, recorded):
