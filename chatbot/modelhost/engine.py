@@ -263,6 +263,10 @@ class Context:
         """Take the tokens from `start` on out of a sequence."""
         llama_cpp.llama_memory_seq_rm(self._memory, sequence, start, -1)
 
+    def length(self, sequence: int) -> int:
+        """Return how many positions of a sequence are filled, up to its last token."""
+        return int(llama_cpp.llama_memory_seq_pos_max(self._memory, sequence)) + 1
+
     def take_out(self, sequence: int, start: int) -> NDArray[np.uint8]:
         """Return the cache of a sequence's tokens from `start` on."""
         self.share(sequence, HAND, start, -1)

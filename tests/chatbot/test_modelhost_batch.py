@@ -1,5 +1,6 @@
 """Answers that are written together are those that would be written alone, and nothing is read twice."""
 
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -253,6 +254,33 @@ def test_what_was_read_under_one_adapter_is_not_used_under_another(batch: Batch,
     batch.drop_adapter("a", adapter)
     assert {trunk.adapter for trunk in batch.cache._trunks.values()} == {""}
     assert {resting.adapter for resting in batch.cache._resting.values()} == {""}
+
+
+def test_after_any_coming_and_going_every_place_is_free_again(tiny_gguf: Path, alone: GgufModel) -> None:
+    chance = random.Random(7)
+    batch = Batch(Weights(tiny_gguf), cells=512, parallel=4, threads=1, resting_bytes=200_000)
+    asked: list[Asked] = []
+    for number in range(150):
+        write = chance.choice([user, ruled])
+        if chance.random() < 0.4:
+            asked.append(
+                Asked(write(f"{number % 9} asks"), max_tokens=chance.randrange(1, 20)).come_in(batch)
+            )
+        if asked and chance.random() < 0.2:
+            chance.choice(asked).is_wanted = False
+        batch.step()
+    while batch.running:
+        batch.step()
+    cache = batch.cache
+    held = sum(len(trunk.tokens) for trunk in cache._trunks.values())
+    assert cache._free_cells == batch.context.cells - held
+    assert len(set(cache._free_sequences)) == batch.context.sequences - 1 - len(cache._trunks)
+    assert all(batch.context.length(sequence) == 0 for sequence in [0, *cache._free_sequences])
+    assert [one.ends for one in asked if one.generation] == [[None]] * sum(
+        1 for one in asked if one.generation
+    )
+    assert written(batch, Asked(ruled("hello"))) == [says(alone, ruled("hello"))]
+    batch.close()
 
 
 def test_one_answer_that_cannot_go_on_ends_alone(batch: Batch, alone: GgufModel) -> None:
