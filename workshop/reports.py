@@ -150,7 +150,7 @@ def wrong(version: ModelVersion) -> dict[str, list[dict[str, str]]]:
 def steps(job: FineTuneJob) -> list[Step]:
     if job.state == FineTuneJob.State.DONE:
         return [Step(words, "check_circle", False) for words in STEPS.values()]
-    reached = ORDER.index(job.step) if job.step in STEPS else -1
+    reached = ORDER.index(_kind(job)) if _kind(job) in STEPS else -1
     return [_step(words, position - reached) for position, words in enumerate(STEPS.values())]
 
 
@@ -160,7 +160,12 @@ def _step(words: str, distance: int) -> Step:
 
 
 def step_in_words(job: FineTuneJob) -> str:
-    return STEPS.get(job.step, job.step.replace("_", " "))
+    return STEPS.get(_kind(job), job.step.replace("_", " "))
+
+
+def _kind(job: FineTuneJob) -> str:
+    """Return the kind of step: `train tune` is a stretch of `train`."""
+    return job.step.partition(" ")[0]
 
 
 def time_left(job: FineTuneJob) -> str:
