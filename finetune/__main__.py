@@ -42,10 +42,10 @@ def make(step: str, arguments: Sequence[str]) -> None:
 
 def write_bank(arguments: Sequence[str]) -> None:
     argparse.ArgumentParser(prog="python -m finetune bank").parse_args(arguments)
-    from finetune.corpus.bank import SHIPPED_FRAMES, bank
+    from finetune.corpus.bank import bank
     from finetune.data import labelled
 
-    examples = bank(most=SHIPPED_FRAMES)
+    examples = bank()
     labelled.write(BANK, examples)
     print(f"{len(examples)} examples in {BANK.relative_to(ROOT)}")
 

@@ -23,7 +23,7 @@ from finetune.base.hints import Hinter
 from finetune.base.parity import Parity, largest_difference
 from finetune.base.pretrain import SHIPPED
 from finetune.base.shipped import Base
-from finetune.corpus.bank import SHIPPED_FRAMES, bank
+from finetune.corpus.bank import bank
 from finetune.corpus.turns import compose
 from finetune.data import DataRefused, documents, labelled, prepare
 from finetune.data.prepare import Prepared, Source
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 ADAPTER, WHOLE = "adapter.gguf", "model.gguf"
 FEWEST = 20
 """With fewer examples than this nothing but their wording would be learnt."""
+
+BANK_FRAMES = 60
+"""Of each section of the bank so many examples hint here: embedding all of it would take minutes more."""
 
 REPLAY_HELD_OUT = 0.1
 COMPARED = 12
@@ -154,8 +157,8 @@ class PracticeRun:
         )
 
     def _hinter(self, learnt: Sequence[Example]) -> Hinter:
-        """Return what hints as the portal will: the bank it ships with, and these examples beside it."""
-        return Hinter([*bank(most=SHIPPED_FRAMES), *learnt], self.folder, self.progress)
+        """Return what hints much as the portal will: by its bank, and by these examples beside it."""
+        return Hinter([*bank(most=BANK_FRAMES), *learnt], self.folder, self.progress)
 
     def _told(self, examples: Sequence[Example], known: Hinter) -> Sequence[Example]:
         return known.tell(examples) if self.base.style is Style.HINTED else examples

@@ -14,7 +14,7 @@ from finetune.base.batches import Encoded, Mixture
 from finetune.base.crew import Crew, crew
 from finetune.base.hints import Hinter
 from finetune.base.tokenizer import Tokenizer
-from finetune.corpus.bank import SHIPPED_FRAMES, bank
+from finetune.corpus.bank import bank
 from finetune.corpus.cases import DEVELOPMENT, HELD_OUT, read_cases
 from finetune.corpus.turns import compose
 from finetune.data import public
@@ -168,7 +168,7 @@ class Making:
 
         asked, style = read_cases(cases), style_of(model)
         if style is Style.HINTED:
-            asked = Hinter(bank(most=SHIPPED_FRAMES), self.vectors or self.folder).tell(asked)
+            asked = Hinter(bank(), self.vectors or self.folder).tell(asked)
         return evaluate(load(model), asked, style=style)
 
     def pretrain(self) -> None:

@@ -28,10 +28,6 @@ _ANSWERED = {
 """Task and question of an answer that does not belong to a booking."""
 
 
-SHIPPED_FRAMES = 60
-"""So many frames of a section are shipped: enough that every way of asking has a neighbour."""
-
-
 def bank(seed: int = 0, *, most: int = 0) -> list[Example]:
     """Return the bank: no scored case among it, and no message twice.
 

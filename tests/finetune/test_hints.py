@@ -10,7 +10,7 @@ from chatbot.commands import Command
 from chatbot.prompt import Style, Turn
 from finetune.base import hints
 from finetune.base.hints import Hinter
-from finetune.corpus.bank import SHIPPED_FRAMES, bank
+from finetune.corpus.bank import bank
 from finetune.corpus.cases import is_case
 from finetune.examples import Example
 
@@ -71,7 +71,7 @@ def test_in_training_some_turns_get_no_hint_and_some_see_a_part_of_the_bank(hint
 
 
 def test_the_first_bank_holds_no_scored_case_and_no_message_twice():
-    known = bank(most=SHIPPED_FRAMES)
+    known = bank(most=60)
     texts = [example.turn.message for example in known]
     assert len(set(texts)) == len(texts) > 3000
     assert not [text for text in texts if is_case(text)]
