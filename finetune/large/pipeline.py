@@ -26,8 +26,8 @@ from finetune.weights.runtime import Vocabulary
 if TYPE_CHECKING:
     from finetune.run import Order
 
-COMPARED = 4
-"""Held-out texts over which logits are compared."""
+COMPARED, COMPARED_TOKENS = 2, 200
+"""Held-out texts, and the last tokens of each, over which logits are compared."""
 
 SCORED = 200
 """Held-out messages that the served file answers in the end."""
@@ -73,7 +73,7 @@ class Made:
             quantization=metadata.verify(served)["quantization"],
             metrics=self.metrics,
             parity=self.parity,
-            licences=(self.lineage.licence, *lessons.licences),
+            licences=tuple(dict.fromkeys((self.lineage.licence, *lessons.licences))),
             versions=self.lineage.versions,
             seed=self.seed,
             seconds=round(self.seconds, 1),
@@ -130,12 +130,7 @@ class Pipeline:
             files=files,
             adapter=adapter,
             lineage=lineage,
-            metrics={
-                "train_loss": trained.train_loss,
-                "held_out_loss": trained.held_out_losses[-1] if trained.held_out_losses else float("nan"),
-                "perplexity": trained.perplexity,
-                **score,
-            },
+            metrics={**trained.metrics(), **score},
             parity={**checked, **smaller, **laid_on},
             lessons=self.lessons,
             seed=self.recipe.seed,
@@ -193,7 +188,7 @@ class Pipeline:
         encoder = self._encoder(merged)
         parity.check_host(whole, encoder, self._samples(20))
         model = _reference_model(merged)
-        texts = [encoder.encode(each).ids[-400:] for each in self._samples(COMPARED)]
+        texts = [encoder.encode(each).ids[-COMPARED_TOKENS:] for each in self._samples(COMPARED)]
         expected = [(ids, parity.reference(model, ids)) for ids in texts]
         del model
         _give_back()
@@ -260,7 +255,7 @@ class Pipeline:
             licence=self.recipe.licence,
             recipe=self.recipe.name,
             recipe_sha256=hashlib.sha256(repr(self.recipe).encode()).hexdigest(),
-            base=self.recipe.base,
+            base=Path(self.recipe.base).name if Path(self.recipe.base).is_dir() else self.recipe.base,
             base_sha256=metadata.folder_sha256(self.base),
             data_sha256=self.lessons.sha256,
             data_licences=self.lessons.licences,

@@ -29,10 +29,13 @@ class Trained:
     steps: int
     seconds: float
 
-    @property
-    def perplexity(self) -> float:
-        """Of the held-out answers: e to the power of their mean loss per token."""
-        return math.exp(self.held_out_losses[-1]) if self.held_out_losses else math.nan
+    def metrics(self) -> dict[str, float]:
+        """Return the losses, and the perplexity of the held-out answers: e to the power of their loss."""
+        found = {"train_loss": self.train_loss}
+        if self.held_out_losses:
+            last = self.held_out_losses[-1]
+            found |= {"held_out_loss": last, "perplexity": math.exp(last)}
+        return found
 
 
 def train(

@@ -132,6 +132,7 @@ def test_a_training_that_was_stopped_goes_on_from_its_checkpoint(plain, recipe, 
     assert [path.name for path in (tmp_path / "checkpoints").glob("checkpoint-*")] == ["checkpoint-1"]
     assert not (tmp_path / "adapter").exists()
     done = go(Silent())
+    assert done.metrics().keys() == {"train_loss"}  # nothing was held out
     state = json.loads((tmp_path / "checkpoints" / "checkpoint-1" / "trainer_state.json").read_text())
     assert (state["global_step"], done.steps) == (1, 2)
     assert (done.adapter / "adapter_model.safetensors").is_file()
