@@ -17,14 +17,16 @@ TOLERANCES = {
     "F32": 0.001,
     "F16": 0.01,
     "BF16": 0.03,
-    "Q8_0": 0.06,
-    "Q5_K_M": 0.2,
-    "Q4_K_M": 0.35,
-    "Q4_0": 0.4,
+    "Q8_0": 0.1,
+    "Q5_K_M": 0.35,
+    "Q4_K_M": 0.6,
+    "Q4_0": 0.7,
 }
 """How far logits may be off, as a share of their own spread (root mean square over standard deviation).
 
-About twice what was measured on random weights, which lose more than trained ones: docs/models.md.
+An unrelated model is 140 % off. A mistake of the conversion shows in 16 bits, where the bound is tight; the
+others leave room for random weights, which lose more than trained ones, the more the wider they are: Q4_K_M
+was 17 % off at a width of 256 and 38 % at 4,096.
 """
 
 
