@@ -154,3 +154,16 @@ def test_cases_are_labelled_as_the_assistant_would_read_them(path, at_least):
 def test_no_scored_message_is_ever_trained_on(turns):
     assert cases.is_case("HIYA!")
     assert not [example for example in turns if cases.is_case(example.turn.message)]
+
+
+def test_what_scores_the_whole_assistant_is_left_out_unless_it_is_everybodys(tmp_path, monkeypatch):
+    (tmp_path / "cases.jsonl").write_text(
+        '{"text": "My tortoise sat on my bifocals, what now?"}\n\n{"text": "Yes please"}\n'
+    )
+    monkeypatch.setattr(cases, "SCORED_ELSEWHERE", (tmp_path, tmp_path / "absent"))
+    cases._messages.cache_clear()
+    try:
+        assert cases.is_case("my tortoise sat on my bifocals what now")
+        assert not cases.is_case("yes please")
+    finally:
+        cases._messages.cache_clear()
