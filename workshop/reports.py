@@ -11,6 +11,7 @@ from workshop.models import Dataset, FineTuneJob, ModelVersion
 
 STEPS = {
     "data": "reading the examples",
+    "embed": "comparing them",
     "train": "learning",
     "export": "writing the model",
     "quantize": "making it smaller",
