@@ -13,7 +13,7 @@ from chatbot.modelhost.generation import Generation, Request, Voice
 from chatbot.modelhost.metrics import Metrics
 from chatbot.modelhost.sequences import TRUNKS, Cache, Strand, Trunk
 
-READ_SECONDS = 1.0
+READ_SECONDS = 2.0
 """A step that only reads prompts takes about so long: then late and abandoned requests are dropped."""
 
 STALL_SECONDS = 0.15
