@@ -44,7 +44,7 @@ class FineTune:
     """How a practice's own examples are learnt on top: a LoRA adapter (arXiv 2106.09685)."""
 
     epochs: float = 4.0
-    learning_rate: float = 2e-3
+    learning_rate: float = 4e-3
     r: int = 16
     alpha: float = 32.0
     dropout: float = 0.05
