@@ -6,8 +6,8 @@ The same messages, prompt and command grammar, likeliest token each time, go thr
 own `create_chat_completion`, our loop over the low-level API in this process, and the model host over
 HTTP, by 1 to 16 callers at a time. Milliseconds are for a whole answer. Every message begins with
 another number, so that no prompt is remembered from the one before. Last comes the embedder: one
-question, and sentences a second in batches. `processor` is the time an answer takes of the cores, which
-other work on the machine hardly changes.
+question, and sentences a second in batches. `processor` is the time that an answer takes of the
+cores, all threads together.
 """
 
 import argparse
