@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from finetune.large import standin
 from finetune.large.recipe import read
 from finetune.weights.converter import Precision, convert
+from finetune.weights.quantize import Quantization, quantize
 from finetune.weights.source import SourceMissing, source
 
 RECIPE = Path("finetune/recipes/mistral-7b-command.toml")
@@ -32,6 +33,12 @@ def model() -> Path:
 def gguf() -> Path:
     """Return the same model in fp32 as GGUF."""
     return convert(model(), model().parent / "tiny.gguf", precision=Precision.F32, name="Tiny")
+
+
+@functools.cache
+def small(kind: Quantization) -> Path:
+    """Return it with smaller weights; copy the file to change it."""
+    return quantize(gguf(), model().parent / f"tiny-{kind}.gguf", kind)
 
 
 def adapter(folder: Path, *, r: int = 4, alpha: int = 8, hidden: int = 256, **config: object) -> Path:
