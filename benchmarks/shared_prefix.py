@@ -6,7 +6,7 @@ Conversations take turns, so none is ever continued at once. All of them begin w
 prompt; each turn ends in one token, so what is timed is the reading of the prompt. The weights are a
 Llama of the 1B's exact shape (see random_llama.py), the history is the same for every program, and each
 turn is put to all programs before the next one comes, so that a busy machine is busy for all of them.
-Processor seconds are told beside those on the clock: other work on the machine hardly changes them.
+Processor seconds are told beside those on the clock: other work on the machine changes them less.
 Then comes the time of a token: llama.cpp's bare loop, ours in this process and ours over HTTP.
 
 `--server` names llama.cpp's own server (`make llama-server`); without it that row is left out.
