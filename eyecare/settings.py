@@ -66,7 +66,7 @@ LLM_MEMORY_MB = env.int("LLM_MEMORY_MB", 0)
 LLM_PARALLEL = env.int("LLM_PARALLEL", 16)
 """Answers that the model host writes at the same time."""
 LLM_CACHE_TOKENS = env.int("LLM_CACHE_TOKENS", 0)
-"""Tokens that the conversations of one model hold in its cache together; 0 takes eight contexts."""
+"""Tokens that the conversations of one model hold in its cache together; 0 takes four contexts."""
 FINE_TUNES_AT_ONCE = env.int("FINE_TUNES_AT_ONCE", 1)
 """Trainings that one machine runs at the same time; each takes a place of its worker while it lasts."""
 LLM_BACKEND = env.str("LLM_BACKEND", "chatbot.backends.openai.OpenAIBackend")
