@@ -13,7 +13,7 @@ from chatbot.prompt import Style
 from finetune.examples import Example
 from finetune.large import bases, memory, packages
 from finetune.large.lessons import Lessons, gather
-from finetune.large.recipe import LargeRecipe, Task
+from finetune.large.recipe import BadRecipe, LargeRecipe, Task
 from finetune.large.texts import CHATML_TEMPLATE, Encoded, Encoder, Exchange, fitting
 from finetune.large.training import Trained
 from finetune.progress import Progress
@@ -95,10 +95,20 @@ def run(recipe: LargeRecipe, order: "Order") -> Result:
 
 
 def _on_base(recipe: LargeRecipe, base: str) -> LargeRecipe:
-    """Return the recipe on another base; one that lies here tells its own size."""
+    """Return the recipe on another base; one that lies here tells its own size.
+
+    Raises BadRecipe for another family: name and licence of the recipe would be wrong for it.
+    """
     changed = recipe.with_settings({"base": base})
-    here = Path(base).expanduser()
-    return replace(changed, architecture=bases.architecture(bases.find(base))) if here.is_dir() else changed
+    if not Path(base).expanduser().is_dir():
+        return changed
+    found = bases.architecture(bases.find(base))
+    if found.model_type != recipe.architecture.model_type:
+        raise BadRecipe(
+            f"This recipe is for a {recipe.architecture.model_type} model; {Path(base).name} is a "
+            f"{found.model_type} one."
+        )
+    return replace(changed, architecture=found)
 
 
 @dataclass

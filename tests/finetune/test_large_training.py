@@ -162,3 +162,11 @@ def test_a_refused_run_says_why_and_what_would_help(tmp_path, monkeypatch):
     assert "takes about 4.6 GiB of memory; this machine has 2.0 GiB free" in said["error"]
     assert "The recipe of the small model" in said["hint"]
     assert not (folder / "result.json").exists()
+
+
+def test_a_base_of_another_family_is_refused(tmp_path):
+    """The licence and the name of the recipe would be wrong for it."""
+    arguments = ["--recipe", "llama3-1b-command", "--folder", str(tmp_path), "--base", str(standins.model())]
+    assert run_main(arguments) == REFUSED
+    said = json.loads((tmp_path / "progress.jsonl").read_text().splitlines()[-1])
+    assert said["error"] == "This recipe is for a llama model; model is a mistral one."
