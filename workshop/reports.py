@@ -26,6 +26,7 @@ METRICS = {
     "held_out_exact": "Examples kept back that it understood exactly",
     "held_out_commands": "… with the right commands, words aside",
     "train_loss": "Loss while it learnt",
+    "corpus_loss": "Loss on what it knew before",
     "seconds": "Seconds that it took",
 }
 
@@ -120,10 +121,16 @@ def metrics(version: ModelVersion, serving: ModelVersion | None) -> list[tuple[s
     """Return what the training measured, beside what that of the version in use did."""
     before = serving.metrics if serving and serving.pk != version.pk else {}
     return [
-        (METRICS.get(name, name.replace("_", " ")), _number(value), _number(before.get(name)))
+        (_metric(name), _number(value), _number(before.get(name)))
         for name, value in version.metrics.items()
         if _is_number(value)
     ]
+
+
+def _metric(name: str) -> str:
+    of_base = name.removesuffix("_before")
+    words = METRICS.get(of_base, of_base.replace("_", " "))
+    return words if of_base == name else f"{words}, of the base"
 
 
 def _is_number(value: object) -> bool:
