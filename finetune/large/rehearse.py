@@ -38,9 +38,9 @@ def main(name: str, folder: Path, tiny: bool = False, steps: int = 2) -> Path:
     read = recipes.load(name)
     if not isinstance(read, LargeRecipe):
         raise BadRecipe(f"The recipe {name!r} makes its model here: there is nothing to rehearse.")
-    short = shortened(read, steps)
     started = time.monotonic()
     base = base_of(read, folder / "base", TINY if tiny else Size())
+    short = replace(shortened(read, steps), architecture=bases.architecture(base))
     journal = Journal(folder)
     with journal.listening():
         made = Pipeline(short, base, lessons(short, folder), folder / "run", journal).make()
