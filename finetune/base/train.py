@@ -151,7 +151,7 @@ def run_stage(
         if (done := share_done(step)) >= 1:
             break
         _stop_if_cancelled(told, checkpoint, model, optimizers, stage, step)
-        set_learning_rate(optimizers, stage.learning_rate * _slope(stage, step, done))
+        set_learning_rate(optimizers, stage.learning_rate * slope(stage, step, done))
         losses.append(one_step(model, hidden, optimizers, next(batches), crew))
         if (step + 1) % REPORT_EVERY == 0 or step + 1 == stage.steps:
             recent = losses[-REPORT_EVERY:]
@@ -198,7 +198,7 @@ def _timer(stage: Stage) -> Callable[[int], float]:
     return lambda step: (time.monotonic() - started) / 60 / stage.minutes
 
 
-def _slope(stage: Stage, step: int, done: float) -> float:
+def slope(stage: Stage, step: int, done: float) -> float:
     """Linear warm-up, then half a cosine down to a twentieth."""
     warm = min(1.0, (step + 1) / stage.warmup)
     past = stage.warmup / stage.steps if stage.steps else 0.0
