@@ -51,7 +51,7 @@ LLM_MODEL_PATH = env.str("LLM_MODEL_PATH", str(BASE_DIR / "finetune" / "shipped"
 MODELS_DIR = Path(env.str("MODELS_DIR", str(VAR_DIR / "models"))).absolute()
 """Models beside the one of LLM_MODEL_PATH, with their manifests; every model host reads it."""
 LLM_PROMPT_STYLE = env.str(
-    "LLM_PROMPT_STYLE", "compact", validate=lambda name: name in {"compact", "hinted", "full"}
+    "LLM_PROMPT_STYLE", "hinted", validate=lambda name: name in {"compact", "hinted", "full"}
 )
 LLM_CONSTRAINT = env.str(
     "LLM_CONSTRAINT", "grammar", validate=lambda name: name in {"grammar", "json_schema", "none"}
