@@ -1,12 +1,13 @@
 """Holds what a model understood against the words: details are cut to size, and what no word supports goes.
 
 A model is good at saying which task is meant. Code finds the details more exactly, and knows what a
-message cannot mean: an emergency without a symptom, a second task without a word for it.
+message cannot mean: a hand-off without a word of a person, a second task without a word for it. An
+emergency always stands: a model may raise urgency.
 """
 
 from collections.abc import Mapping, Sequence
 
-from chatbot import keywords, rules, spans, triage, when
+from chatbot import keywords, rules, spans, when
 from chatbot.commands import Command, ToolOutline
 from chatbot.plain import begins_with_yes
 from chatbot.prompt import COMMAND_LIMIT, Turn
@@ -42,8 +43,6 @@ def _distinct(commands: Sequence[Command]) -> list[Command]:
 
 def _is_supported(command: Command, reading: rules.Reading) -> bool:
     match command.name:
-        case "urgent":
-            return triage.speaks_of_symptoms(reading.message)
         case "handoff":
             return keywords.speaks_of_a_person(reading.message)
         case "yes":

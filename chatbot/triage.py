@@ -85,23 +85,6 @@ _IN_GENERAL = re.compile(
     r"do you (?:treat|see people|handle)|difference between|risk (?:of|for)|is it true|"
     r"should i worry if i ever|read (?:about|that)|brochure|article)\b"
 )
-_SYMPTOM = re.compile(
-    r"\b(?:pain\w*|hurt\w*|ach(?:e|es|y|ing)|sore|bleed\w*|blood\w*|blur\w*|haz[ey]\w*|blind(?:ed|ness)?|"
-    r"floaters?|double vision|seeing double|swoll?en|swelling|sting\w*|burn(?:s|ed|ing)?|discharge|pus|"
-    r"injur\w*|emergency|cant see|cannot see|lost (?:my |some )?(?:sight|vision)|dolor|duele|arde\w*|"
-    r"sangr\w*|borros\w*|no (?:puedo )?ve[or]|hinchad\w*)\b"
-)
-_EYE = re.compile(
-    r"\b(?:eyes?|eyelids?|lids?|pupils?|see|seeing|vision|sight|face|head|ojos?|"
-    r"vista)\b"
-)
-_TROUBLE = re.compile(
-    r"\b(?:red|pink|sudden\w*|flash\w*|lights?|spark\w*|spots?|specks?|cobwebs?|curtains?|veil|shad\w+|"
-    r"dark\w*|black|gr[ea]y|dim\w*|fog\w*|cloud\w*|white|droop\w*|scratch\w*|pok\w+|hit|punch\w*|elbow\w*|"
-    r"ball|stab\w*|cut|metal|nail|wood|glass|chemical\w*|clean(?:er|ing)|bleach|acid|drain|spray\w*|"
-    r"splash\w*|glue\w*|chlor\w*|goop\w*|crust\w*|ooz\w+|halos?|nause\w*|vomit\w*|numb\w*|stuck|"
-    r"worse|weird|strange|odd|funny|wrong|roj[oa]s?|golpe\w*|cloro|luces)\b"
-)
 
 _REAL_WORDS = frozenset(
     listed("""
@@ -237,12 +220,6 @@ def _flag(entry: dict[str, Any], document: dict[str, Any]) -> Flag:
 
 def _written_out(patterns: Iterable[Sequence[str]], sets: dict[str, str]) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(group.format_map(sets) for group in pattern) for pattern in patterns)
-
-
-def speaks_of_symptoms(text: str) -> bool:
-    """Say whether any word of a text can be that of somebody whose eyes are in trouble."""
-    said = " ".join(words_of(text))
-    return bool(_SYMPTOM.search(said) or (_EYE.search(said) and _TROUBLE.search(said)))
 
 
 @cache

@@ -30,16 +30,19 @@ def proof(message: str, *said: str | tuple[str, dict[str, str]], **state: str) -
     return [(command.name, dict(command.arguments)) for command in kept]
 
 
-def test_an_emergency_without_a_symptom_is_none() -> None:
-    assert proof("you charged me double", "urgent") == [("unclear", {})]
-    wanted = ("book_appointment", {"visit_type": "exam", "slot": "el jueves"})
-    assert proof("quisiera una cita, exam el jueves", "urgent") == [wanted]
-
-
 @pytest.mark.parametrize(
-    "message", ["my eye feels weird today", "everything is blurry", "me duele mucho", "red eye since noon"]
+    "message",
+    [
+        "my eye feels weird today",
+        "everything is blurry",
+        "me duele mucho",
+        "red eye since noon",
+        "two steering wheels, two hands on each, started at breakfast",
+        "my vision has been blacking out for seconds at a time all day",
+        "veo destellos y muchas moscas negras desde esta mañana",
+    ],
 )
-def test_an_emergency_with_a_symptom_stands(message: str) -> None:
+def test_an_emergency_that_the_model_hears_stands_whatever_the_words(message: str) -> None:
     assert proof(message, "urgent") == [("urgent", {})]
 
 
