@@ -336,6 +336,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {
+        "ModelVersionStateEnum": "workshop.models.ModelVersion.State",
+        "ModelVersionKindEnum": "workshop.models.ModelVersion.Kind",
+    },
 }
 
 

@@ -341,7 +341,10 @@ def test_a_hinted_model_is_told_what_is_near_by_one_request_to_the_embedder(
     assert words.history == ["tell me what i owe you"]
 
 
-def test_a_compact_model_costs_no_vector(words: WordEmbedder, model: ScriptedBackend) -> None:
+def test_a_compact_model_costs_no_vector(
+    words: WordEmbedder, model: ScriptedBackend, settings: Settings
+) -> None:
+    settings.LLM_PROMPT_STYLE = "compact"
     put("tell me what i owe", "balance")
     bank.sweep()
     words.history.clear()

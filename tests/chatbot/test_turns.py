@@ -227,7 +227,7 @@ def test_the_model_sees_the_open_task_what_was_asked_and_what_was_done_last(
     say("garden at 9", ("book_table", {"room": "garden", "table": "9"}))
     say("make it 10", ("set", {"table": "10"}))
     assert model.history[-1].messages[0]["content"] == (
-        "task: book_table\nasked: confirmation\nlast: none\npatient: make it 10"
+        "task: book_table\nasked: confirmation\nlast: none\nnear: none\npatient: make it 10"
     )
     say("yes")
     say("and where", "ask_tea")
