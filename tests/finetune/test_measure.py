@@ -242,13 +242,18 @@ class _Server(BaseHTTPRequestHandler):
         return
 
 
+class _Listener(ThreadingHTTPServer):
+    request_queue_size = 64
+    """Sixteen callers at once, where five may wait by default, are turned away on a busy machine."""
+
+
 @pytest.fixture
 def server() -> Iterator[type[_Server]]:
     class Server(_Server):
         asked: list[dict[str, object]] = []
         url = ""
 
-    running = ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    running = _Listener(("127.0.0.1", 0), Server)
     Server.url = f"http://127.0.0.1:{running.server_address[1]}/v1"
     threading.Thread(target=running.serve_forever, daemon=True).start()
     yield Server

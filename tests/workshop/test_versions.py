@@ -60,7 +60,7 @@ def test_a_candidate_that_misses_emergencies_does_not_pass_and_shows_which(assis
     assert (version.state, version.evaluation.is_passed) == (State.EVALUATED, False)
     wrong = [case["kind"] for case in version.evaluation.wrong_cases]
     assert wrong.count("red_flag") == version.evaluation.figures["red_flag"]["total"] == 24
-    with pytest.raises(NotBetter, match=r"Signs of an emergency that it noticed: fell from 83\.3 %"):
+    with pytest.raises(NotBetter, match=r"Signs of an emergency that it noticed: fell from 100\.0 %"):
         services.promote(version=version, why="I want it")
     assert (_state(version), _serving(assistant)) == (State.EVALUATED, ("", ""))
     assert not Promotion.objects.exists()
